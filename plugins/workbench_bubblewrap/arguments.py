@@ -1,0 +1,158 @@
+"""From what an environment should be to bubblewrap's arguments. Pure: what the machine is like comes in as `Machine`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from workbench.backends.api import EnvironmentSpec, Layout, Network
+from workbench.model.errors import BackendError
+from workbench.model.runtimes import RuntimeVersion
+
+#: Who a function is inside, when an ordinary user runs the engine. As on AWS.
+UID, GID = 993, 990
+USER = "sbx_user1051"
+INIT = "/run/workbench/init.py"
+LANGUAGE = "/var/lang"
+MB = 1 << 20
+
+#: bubblewrap's options, and the versions that brought them.
+SIZE_SINCE = (0, 7, 0)
+DISABLE_USERNS_SINCE = (0, 8, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What the arguments depend on besides the environment.
+
+    root: the engine runs as root, so there is no user namespace, and init gives up the rights.
+    setuid: bwrap is installed setuid root, and then refuses some options.
+    links: top-level links such as /bin -> usr/bin. folders: those that are directories of their own.
+    etc: files and folders below /etc that are shown as they are.
+    """
+
+    root: bool
+    version: tuple[int, ...]
+    setuid: bool = False
+    links: Mapping[str, str]
+    folders: tuple[str, ...] = ()
+    etc: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> bool:
+        """Can /tmp be limited?"""
+        return self.version >= SIZE_SINCE
+
+    @property
+    def disables_userns(self) -> bool:
+        """Can bubblewrap itself forbid further user namespaces?"""
+        return not self.root and not self.setuid and self.version >= DISABLE_USERNS_SINCE
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an interpreter is inside: its path there, and the host folder that is shown at /var/lang, if one is."""
+
+    interpreter: str
+    language: Path | None
+
+
+def place(runtime: RuntimeVersion) -> Place:
+    """A distribution's own interpreter is where it is; any other tree is shown at /var/lang, as on AWS.
+
+    Raises:
+        BackendError: the interpreter is outside of its tree.
+    """
+    if runtime.prefix.is_relative_to("/usr"):
+        return Place(str(runtime.interpreter), None)
+    for interpreter, prefix in (
+        (runtime.interpreter, runtime.prefix),
+        (runtime.interpreter.resolve(), runtime.prefix.resolve()),
+    ):
+        if interpreter.is_relative_to(prefix) and prefix != Path("/"):
+            return Place(str(PurePosixPath(LANGUAGE) / interpreter.relative_to(prefix)), prefix)
+    raise BackendError(f"{runtime.runtime}: the interpreter {runtime.interpreter} is not below {runtime.prefix}")
+
+
+def layout(where: Place) -> Layout:
+    """The paths of a sandbox."""
+    return Layout(task="/var/task", opt="/opt", runtime="/var/runtime", interpreter=where.interpreter)
+
+
+def etc_files(uid: int, gid: int) -> dict[str, str]:
+    """The few files of /etc that are written for the sandbox."""
+    return {
+        "/etc/passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{USER}:x:{uid}:{gid}::/tmp:/sbin/nologin\n",
+        "/etc/group": f"root:x:0:\n{USER}:x:{gid}:\n",
+        "/etc/hosts": "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n",
+        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    }
+
+
+def namespaces(machine: Machine, network: Network) -> list[str]:
+    """Namespaces and privileges: also what the health check tries."""
+    arguments = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
+    if network is not Network.HOST:
+        arguments += ["--unshare-net"]  # bubblewrap brings its loopback up
+    if not machine.root:
+        arguments += ["--unshare-user", "--uid", str(UID), "--gid", str(GID)]
+    if machine.disables_userns:
+        arguments += ["--disable-userns", "--assert-userns-disabled"]
+    arguments += ["--new-session", "--die-with-parent", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
+    if machine.root:  # just what init needs to give up the rest
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+            arguments += ["--cap-add", capability]
+    return arguments
+
+
+def system(machine: Machine) -> list[str]:
+    """The system's programs and libraries, read-only, and the kernel's file systems."""
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for link, target in machine.links.items():
+        arguments += ["--symlink", target, link]
+    for folder in machine.folders:
+        arguments += ["--ro-bind", folder, folder]
+    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
+
+
+def sandbox(
+    spec: EnvironmentSpec, machine: Machine, where: Place, *, init: Path, data: Mapping[str, int], seccomp: int | None
+) -> list[str]:
+    """All of bubblewrap's arguments but the command; they are handed over by `--args`, so that nothing shows in `ps`.
+
+    `data` names descriptors with the content of files. The order matters: the last two close what is above them.
+    """
+    arguments = [*namespaces(machine, spec.network), *system(machine)]
+    arguments += ["--perms", "1777"]
+    if machine.sizes:
+        arguments += ["--size", str(spec.tmp_size * MB)]
+    arguments += ["--tmpfs", "/tmp"]
+    etc = machine.etc
+    if spec.network is Network.HOST:
+        etc = (*etc, "/etc/resolv.conf")
+    for path in etc:
+        arguments += ["--ro-bind-try", path, path]
+    for path, descriptor in data.items():
+        arguments += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
+    arguments += ["--ro-bind", str(spec.runtime.client), "/var/runtime"]
+    arguments += ["--ro-bind", str(spec.task), "/var/task"]
+    arguments += ["--ro-bind", str(spec.opt), "/opt"] if spec.opt is not None else ["--dir", "/opt"]
+    arguments += ["--ro-bind", str(init), INIT]
+    if where.language is not None:
+        arguments += ["--ro-bind", str(where.language), LANGUAGE]
+        # For init alone: an interpreter built to find its library by the absolute path of its old place.
+        arguments += ["--setenv", "LD_LIBRARY_PATH", f"{LANGUAGE}/lib"]
+    else:
+        arguments += ["--dir", LANGUAGE]
+    if seccomp is not None:
+        arguments += ["--seccomp", str(seccomp)]
+    return [*arguments, "--chdir", "/", "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def init_command(
+    interpreter: str, *, channel: int, uid: int | None, listen: bool, max_processes: int | None
+) -> list[str]:
+    """What runs as process 1. `uid`: whom to become; None when a user namespace has seen to it."""
+    numbers = (channel, uid or 0, int(listen), max_processes or 0)
+    return [interpreter, "-I", "-S", INIT, *map(str, numbers)]

@@ -1,0 +1,231 @@
+"""Process 1 of a sandbox: `python -I -S init.py CHANNEL UID LISTEN NPROC`, standard library only, Python 3.8 and newer.
+
+It opens the Runtime API's listening socket inside the sandbox and hands it out, gives up every privilege, then serves
+requests that arrive on CHANNEL, an inherited Unix socket of type SEQPACKET. A message is fields of bytes, joined by NUL:
+
+    to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
+              signal ID NUMBER | stop | continue
+    from it:  ready (with the listener)
+              started ID | failed ID ERRNO MESSAGE | exited ID CODE (negative: a signal) | stopped
+
+It reaps whatever is orphaned in the sandbox. It ends, and with it everything in the sandbox, when the channel closes.
+
+Modules that begin with an underscore are used in place of their wrappers: `socket`, `signal` and `ctypes` import enough
+to double the time to start, and that is part of every cold start.
+"""
+
+import os
+import resource
+import select
+import sys
+
+import _ctypes
+import _signal
+import _socket
+
+ADDRESS = ("127.0.0.1", 9001)
+#: Clients try for one second to connect: nothing may be turned away while the engine is busy.
+BACKLOG = 4096
+MAX_FILES = 1024
+MAX_MESSAGE = 1 << 20
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+CAPABILITY_VERSION_3 = 0x20080522
+#: What Python, and this program, do not leave at its default.
+CHANGED_SIGNALS = (_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGCHLD)
+
+
+def main():
+    descriptor, uid, listen, processes = map(int, sys.argv[1:5])
+    close_all_but(descriptor)
+    channel = _socket.socket(fileno=descriptor)
+    rights = []
+    if listen:
+        listener = open_listener()
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.fileno().to_bytes(4, sys.byteorder))]
+    drop_privileges(uid)
+    limit(processes)
+    channel.sendmsg([b"ready"], rights)
+    if listen:
+        listener.close()
+    serve(channel, *wake_on_child())
+
+
+def close_all_but(descriptor):
+    os.set_inheritable(descriptor, False)
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, MAX_FILES)
+
+
+def open_listener():
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    listener.bind(ADDRESS)
+    listener.listen(BACKLOG)
+    return listener
+
+
+# -- privileges ---------------------------------------------------------------------------------------------------
+
+
+LIBC = _ctypes.dlopen(None, 2)
+
+
+def libc(name, *arguments):
+    return _ctypes.call_function(_ctypes.dlsym(LIBC, name), arguments)
+
+
+def must(done, what):
+    if done != 0:
+        raise OSError("cannot " + what)
+
+
+def drop_privileges(uid):
+    """Become a user without capabilities, without a way to get any, whom the sandbox's other processes cannot touch."""
+    if uid:  # there is no user namespace: until here this is the host's root
+        capability = 0
+        while libc("prctl", PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+            capability += 1
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    must(libc("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities")
+    header = CAPABILITY_VERSION_3.to_bytes(4, sys.byteorder) + bytes(4)
+    must(libc("capset", header, bytes(24)), "drop capabilities")
+    must(libc("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "renounce new privileges")
+    must(libc("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0), "become undumpable")
+    # A change of user has cleared what bubblewrap set.
+    must(libc("prctl", PR_SET_PDEATHSIG, int(_signal.SIGKILL), 0, 0, 0), "tie its life to its parent's")
+
+
+def limit(processes):
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    lower(resource.RLIMIT_NOFILE, MAX_FILES)
+    if processes:  # where no cgroup limits them
+        lower(resource.RLIMIT_NPROC, processes)
+
+
+def lower(which, value):
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+# -- service ------------------------------------------------------------------------------------------------------
+
+
+def wake_on_child():
+    """A pipe that becomes readable when a child ends."""
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    os.set_blocking(writable, False)
+    _signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    # The kernel shields process 1 only from signals that it has no handler for; Python has one for SIGINT.
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    return readable, writable
+
+
+def serve(channel, readable, _writable):
+    started = {}  # process id: ID
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    poll.register(readable, select.POLLIN)
+    while True:
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if readable in ready:
+            os.read(readable, 4096)
+            reap(channel, started)
+        if channel.fileno() in ready:
+            message, rights, _, _ = channel.recvmsg(MAX_MESSAGE, 64, _socket.MSG_CMSG_CLOEXEC)
+            if not message:
+                os._exit(0)
+            output = int.from_bytes(rights[0][2][:4], sys.byteorder) if rights else -1
+            answer = handle(message.split(b"\0"), output, started)
+            if output >= 0:
+                os.close(output)
+            if answer:
+                channel.send(b"\0".join(answer))
+
+
+def handle(fields, output, started):
+    kind = fields[0]
+    if kind == b"start":
+        return start(fields[1], output, fields[2], int(fields[3]), fields[4:], started)
+    if kind == b"signal":
+        for process, name in started.items():
+            if name == fields[1]:
+                kill_group(process, int(fields[2]))
+    elif kind == b"stop":
+        kill_others(_signal.SIGSTOP)
+        return (b"stopped",)
+    elif kind == b"continue":
+        kill_others(_signal.SIGCONT)
+    return None
+
+
+def start(name, output, folder, count, rest, started):
+    arguments, environment = rest[:count], dict(entry.split(b"=", 1) for entry in rest[count:])
+    actions = (
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, output, 1),
+        (os.POSIX_SPAWN_DUP2, output, 2),
+    )
+    try:
+        os.chdir(folder)
+        try:
+            process = os.posix_spawn(
+                arguments[0],
+                arguments,
+                environment,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=CHANGED_SIGNALS,
+            )
+        finally:
+            os.chdir("/")
+    except OSError as error:
+        return b"failed", name, b"%d" % (error.errno or 0), os.fsencode(error.strerror or "")
+    started[process] = name
+    return b"started", name
+
+
+def reap(channel, started):
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None:
+            return
+        process = ended.si_pid
+        name = started.pop(process, None)
+        if name is not None:
+            # What it left in its group goes with it; before it is reaped, while the number is surely its own.
+            kill_group(process, _signal.SIGKILL)
+        status = os.waitpid(process, 0)[1]
+        if name is not None:
+            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            channel.send(b"\0".join((b"exited", name, b"%d" % code)))
+
+
+def kill_group(process, number):
+    try:
+        os.killpg(process, number)
+    except ProcessLookupError:
+        pass
+
+
+def kill_others(number):
+    try:
+        os.kill(-1, number)  # everything in the sandbox but this
+    except ProcessLookupError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The system call filter of a sandbox, as the classic BPF program that `bwrap --seccomp` loads.
+
+It refuses what no function needs and what has been the way out of sandboxes: new namespaces and mounts, tracing, kernel
+keys, eBPF, io_uring, terminal injection, unusual socket families. A call newer than this list does not exist (ENOSYS),
+so that a new kernel opens nothing by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import platform
+import struct
+
+#: Refused with EPERM: name, number on x86_64, number on aarch64 (None: not there).
+REFUSED: tuple[tuple[str, int, int | None], ...] = (
+    # namespaces, mounts, roots
+    ("unshare", 272, 97),
+    ("setns", 308, 268),
+    ("mount", 165, 40),
+    ("umount2", 166, 39),
+    ("pivot_root", 155, 41),
+    ("chroot", 161, 51),
+    ("open_tree", 428, 428),
+    ("move_mount", 429, 429),
+    ("fsopen", 430, 430),
+    ("fsconfig", 431, 431),
+    ("fsmount", 432, 432),
+    ("fspick", 433, 433),
+    ("mount_setattr", 442, 442),
+    ("statmount", 457, 457),
+    ("listmount", 458, 458),
+    ("name_to_handle_at", 303, 264),
+    ("open_by_handle_at", 304, 265),
+    ("fanotify_init", 300, 262),
+    ("quotactl", 179, 60),
+    ("quotactl_fd", 443, 443),
+    # other processes
+    ("ptrace", 101, 117),
+    ("process_vm_readv", 310, 270),
+    ("process_vm_writev", 311, 271),
+    ("process_madvise", 440, 440),
+    ("pidfd_getfd", 438, 438),
+    ("kcmp", 312, 272),
+    ("move_pages", 279, 239),
+    ("migrate_pages", 256, 238),
+    ("set_mempolicy", 238, 237),
+    # kernel keys
+    ("add_key", 248, 217),
+    ("request_key", 249, 218),
+    ("keyctl", 250, 219),
+    # large attack surfaces
+    ("bpf", 321, 280),
+    ("perf_event_open", 298, 241),
+    ("userfaultfd", 323, 282),
+    ("io_uring_setup", 425, 425),
+    ("io_uring_enter", 426, 426),
+    ("io_uring_register", 427, 427),
+    ("lookup_dcookie", 212, 18),
+    ("uselib", 134, None),
+    ("vhangup", 153, 58),
+    ("syslog", 103, 116),
+    # the machine itself
+    ("acct", 163, 89),
+    ("clock_settime", 227, 112),
+    ("clock_adjtime", 305, 266),
+    ("settimeofday", 164, 170),
+    ("init_module", 175, 105),
+    ("finit_module", 313, 273),
+    ("delete_module", 176, 106),
+    ("kexec_load", 246, 104),
+    ("kexec_file_load", 320, 294),
+    ("iopl", 172, None),
+    ("ioperm", 173, None),
+    ("reboot", 169, 142),
+    ("sethostname", 170, 161),
+    ("setdomainname", 171, 162),
+    ("swapon", 167, 224),
+    ("swapoff", 168, 225),
+)
+#: Calls that are looked at more closely: x86_64, aarch64.
+CLONE, IOCTL, PERSONALITY = (56, 220), (16, 29), (135, 92)
+SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
+CLONE3 = 435
+#: The first number that was not assigned when this list was made.
+UNKNOWN_FROM = 464
+
+AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* that clone() takes
+FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
+TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+PERSONALITIES = (0, 0xFFFFFFFF)  # plain Linux, and the question which one it is
+
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+# Offsets in struct seccomp_data. Arguments are compared by their low 32 bits, as the kernel reads these commands:
+# TIOCSTI | 1 << 32 is TIOCSTI (CVE-2019-10063).
+_NUMBER, _ARCH, _FIRST, _SECOND = 0, 4, 16, 24
+
+
+def supported(machine: str | None = None) -> bool:
+    """Is there a filter for this machine's processor?"""
+    return (machine or platform.machine()) in AUDIT_ARCH
+
+
+@functools.cache
+def program(machine: str | None = None) -> bytes:
+    """The filter: an array of `struct sock_filter`."""
+    machine = machine or platform.machine()
+    column = list(AUDIT_ARCH).index(machine)
+    code: list[tuple[int, int, int, int]] = []
+
+    def add(operation: int, value: int, then: int = 0, otherwise: int = 0) -> None:
+        code.append((operation, then, otherwise, value))
+
+    def refuse(number: int = errno.EPERM) -> None:
+        add(_RETURN, _ERRNO | number)
+
+    def argument_check(number: int, offset: int, allowed: tuple[int, ...], error: int) -> None:
+        """Refuse the call unless its argument is one of these."""
+        add(_EQUAL, number, 0, len(allowed) + 3)
+        add(_LOAD, offset)
+        for index, value in enumerate(allowed):
+            add(_EQUAL, value, len(allowed) - index, 0)
+        refuse(error)
+        add(_LOAD, _NUMBER)
+
+    add(_LOAD, _ARCH)
+    add(_EQUAL, AUDIT_ARCH[machine], 1, 0)
+    add(_RETURN, _KILL_PROCESS)  # another calling convention, such as int 0x80, has other numbers
+    add(_LOAD, _NUMBER)
+    add(_AT_LEAST, UNKNOWN_FROM, 0, 1)  # x32's numbers are far above, too
+    refuse(errno.ENOSYS)
+    add(_EQUAL, CLONE3, 0, 1)
+    refuse(errno.ENOSYS)  # its flags are in memory, out of a filter's sight; C libraries fall back to clone
+    for _, *numbers in REFUSED:
+        if (refused := numbers[column]) is not None:
+            add(_EQUAL, refused, 0, 1)
+            refuse()
+    add(_EQUAL, CLONE[column], 0, 4)
+    add(_LOAD, _FIRST)
+    add(_ANY_BIT, NEW_NAMESPACE, 0, 1)
+    refuse()
+    add(_LOAD, _NUMBER)
+    add(_EQUAL, IOCTL[column], 0, 2 * len(TERMINAL_INJECTION) + 2)
+    add(_LOAD, _SECOND)
+    for command in TERMINAL_INJECTION:
+        add(_EQUAL, command, 0, 1)
+        refuse()
+    add(_LOAD, _NUMBER)
+    argument_check(PERSONALITY[column], _FIRST, PERSONALITIES, errno.EPERM)
+    for call in SOCKETS:
+        argument_check(call[column], _FIRST, FAMILIES, errno.EAFNOSUPPORT)
+    add(_RETURN, _ALLOW)
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+
+
+def memory_file() -> int:
+    """A new descriptor to hand to `bwrap --seccomp`."""
+    descriptor = os.memfd_create("seccomp")
+    os.write(descriptor, program())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

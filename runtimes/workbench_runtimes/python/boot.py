@@ -1,0 +1,22 @@
+"""Process of a Python function: AWS's own runtime interface client, with the module path that AWS gives it.
+
+Runs inside the environment, on the function's interpreter.
+"""
+
+import os
+import sys
+
+
+def main() -> None:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    layers = f"/opt/python/lib/{version}/site-packages", "/opt/python"
+    # The folder of this script is first on the path; the function's own code goes before it, layers next.
+    sys.path[0:0] = [os.environ["LAMBDA_TASK_ROOT"], *layers]
+
+    from awslambdaric.__main__ import main as client
+
+    client(["bootstrap", sys.argv[1]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The catalogue against AWS's own model, and against itself."""
+
+import datetime
+from importlib import resources
+from itertools import pairwise
+
+import botocore.session
+import pytest
+import tomli
+
+RUNTIMES = [
+    runtime
+    for file in resources.files("workbench_runtimes").joinpath("catalogue").iterdir()
+    for runtime in tomli.loads(file.read_text(encoding="utf-8"))["runtime"]
+]
+
+
+def test_it_lists_what_the_aws_model_lists_and_nothing_twice():
+    model = botocore.session.get_session().get_service_model("lambda")
+    ids = [runtime["id"] for runtime in RUNTIMES]
+    assert sorted(ids) == sorted(model.shape_for("Runtime").enum), "a newer botocore? then the catalogue needs its ids"
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime["id"])
+def test_an_entry_is_well_formed(runtime):
+    assert runtime["status"] in {"supported", "preview", "deprecated", "blocked"}
+    assert runtime["os"] in {"al2023", "al2", "al1", "custom"}
+    assert runtime.keys() <= {
+        "id", "os", "status", "deprecation", "block_create", "block_update", "interpreter", "client",
+    }  # fmt: skip
+
+    dates = [runtime[key] for key in ("deprecation", "block_create", "block_update") if key in runtime]
+    assert all(type(date) is datetime.date for date in dates)
+    assert all(earlier < later for earlier, later in pairwise(dates))
+    assert ("deprecation" in runtime) or runtime["status"] != "deprecated"
+
+
+@pytest.mark.parametrize(
+    "runtime", [runtime for runtime in RUNTIMES if "interpreter" in runtime], ids=lambda runtime: runtime["id"]
+)
+def test_an_interpreter_is_the_one_that_the_identifier_names(runtime):
+    assert runtime["interpreter"] == {"command": runtime["id"], "version": runtime["id"].removeprefix("python")}

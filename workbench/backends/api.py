@@ -1,0 +1,224 @@
+"""What a backend is.
+
+A backend makes, freezes, thaws and ends execution environments. It never sees an invocation: everything inside an
+environment talks to the engine's Runtime API. All coroutines of a backend run on an event loop of its own, in a thread
+that lives as long as the engine, so a backend that blocks stalls only itself.
+
+The engine puts a deadline on every call, and treats an exception as the failure of that one environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from socket import socket
+from typing import Protocol
+
+from workbench.model.runtimes import RuntimeVersion
+
+#: (major, minor) of this contract. The engine refuses another major; minors add only what a capability gates.
+API_VERSION = (1, 0)
+
+
+class Network(StrEnum):
+    """What a function can reach. `internet` excludes the host's own loopback; `host` is labelled unsafe."""
+
+    INTERNET = "internet"
+    NONE = "none"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What environments of this backend have. The engine asks for nothing that is not stated here.
+
+    isolation: a boundary against hostile code. False is labelled "trusted code only" wherever it is offered.
+    own_network: the environment has a network namespace of its own and hands the engine a listener inside it.
+    mounts: code, layers and the runtime appear at /var/task, /opt and /var/runtime; otherwise at their host paths.
+    memory_limit: memory beyond MemorySize ends the environment with `ExitReason.OOM`.
+    freeze: a frozen environment uses no CPU.
+    networks: the modes that work on this machine.
+    """
+
+    isolation: bool
+    own_network: bool
+    mounts: bool
+    memory_limit: bool
+    freeze: bool
+    networks: frozenset[Network]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Does the backend work here? If not: why, and the command that mends it. `notes` are limits worth knowing."""
+
+    usable: bool
+    why: str = ""
+    mend: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the engine lends a backend.
+
+    `run_dir` is a private folder (0700) for sockets and scratch files, removed when the engine ends.
+    `guard(kind, value)` names something that must not outlive the engine, `kind` being `pgid` (a process group) or
+    `cgroup` (the absolute path of a cgroup folder); `unguard` takes it back. A keeper process ends what is named when
+    the engine dies without a word.
+    """
+
+    run_dir: Path
+    guard: Callable[[str, str], None]
+    unguard: Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSpec:
+    """One environment to be made. Sizes in MB.
+
+    `task` and `opt` are host folders shown read-only at /var/task and /opt (where there are mounts).
+    """
+
+    id: str
+    function: str
+    version: str
+    runtime: RuntimeVersion
+    task: Path
+    opt: Path | None
+    memory_size: int
+    tmp_size: int = 512
+    network: Network = Network.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """One process to be started in an environment.
+
+    `argv` and `cwd` are paths as seen inside. `output` is the write end of a pipe that the engine reads: stdout and
+    stderr both go there, in order. The engine closes its copy when `start` has returned; stdin is /dev/null.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    output: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Peak memory in bytes of all processes together, and CPU time in seconds, since launch."""
+
+    peak_memory: int
+    cpu_seconds: float
+
+
+class ExitReason(StrEnum):
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    OOM = "oom"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessExited:
+    """A process that `start` began has ended: `code` for an exit, `signal` when a signal ended it.
+
+    `oom` is true when the memory limit ended it.
+    """
+
+    process: int
+    code: int | None = None
+    signal: int | None = None
+    oom: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The environment is gone: nothing of it runs any more. Always the last event, exactly once."""
+
+    reason: ExitReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths as seen from inside an environment."""
+
+    task: str
+    opt: str
+    runtime: str
+    interpreter: str
+
+
+class Environment(Protocol):
+    """A sandbox that was made, empty of processes of the function until `start`."""
+
+    id: str
+    #: A listening TCP socket inside the environment's own network, bound to 127.0.0.1:9001; None without one.
+    listener: socket | None
+    #: The host's process id of the sandbox, for people; None when there is none.
+    pid: int | None
+    layout: Layout
+
+    async def start(self, process: ProcessSpec) -> int:
+        """Start a process and return its id within this environment (the engine's handle for `signal` and events)."""
+
+    async def signal(self, process: int, sig: int) -> None:
+        """Send a signal to a process; one that is gone is not an error."""
+
+    async def usage(self) -> Usage:
+        """Measure now."""
+
+    def events(self) -> AsyncIterator[ProcessExited | Exited]:
+        """Yield each process's end, then exactly one `Exited`, last. Called once."""
+
+    async def freeze(self) -> None:
+        """Take the CPU from every process; idempotent."""
+
+    async def thaw(self) -> None:
+        """Undo `freeze`; idempotent."""
+
+    async def stop(self, grace: float) -> Exited:
+        """End every process (SIGTERM, then SIGKILL after `grace` seconds; 0 kills at once) and remove the sandbox.
+
+        Idempotent: a second call waits for the first and answers the same.
+        """
+
+
+class Backend(Protocol):
+    """A maker of environments."""
+
+    api_version: tuple[int, int]
+    capabilities: Capabilities
+
+    async def open(self, host: Host) -> None:
+        """Get ready. Called once, before everything but `health`. May refine `capabilities` to what works here."""
+
+    async def health(self) -> Health:
+        """Say whether the backend works on this machine. Quick, without side effects, callable before `open`."""
+
+    async def prepare(self, runtime: RuntimeVersion) -> None:
+        """Get what environments of this runtime need; idempotent."""
+
+    async def launch(self, spec: EnvironmentSpec) -> Environment:
+        """Make one environment.
+
+        Raises:
+            BackendError: with what failed and how to mend it; nothing is left behind.
+        """
+
+    async def aclose(self) -> None:
+        """End every environment and release everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendFactory:
+    """What the hook returns: how to make the backend, and one line for people about what it is."""
+
+    create: Callable[[], Backend]
+    summary: str

@@ -1,0 +1,121 @@
+"""What processes use, read from the table of processes: for machines where no cgroup counts and limits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+#: How often memory is measured where nothing better enforces the limit.
+SAMPLE_EVERY = 0.1
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process: resident memory in bytes, CPU time in seconds."""
+
+    pid: int
+    ppid: int
+    pgid: int
+    rss: int
+    cpu: float
+
+
+def table() -> list[Row]:
+    """Every process that this user can see. A few milliseconds: not for an event loop."""
+    return _table_linux() if sys.platform == "linux" else _table_psutil()
+
+
+def family(rows: Iterable[Row], roots: Iterable[int]) -> list[Row]:
+    """The roots, their descendants, and the members of the process groups that the roots lead."""
+    wanted = set(roots)
+    rows = list(rows)
+    found: dict[int, Row] = {row.pid: row for row in rows if row.pid in wanted or row.pgid in wanted}
+    grown = True
+    while grown:
+        more = [row for row in rows if row.pid not in found and row.ppid in found]
+        found.update((row.pid, row) for row in more)
+        grown = bool(more)
+    return list(found.values())
+
+
+@dataclass(slots=True)
+class Watched:
+    """One environment: its root processes now, its limit in bytes, and what to do beyond it."""
+
+    roots: Callable[[], Sequence[int]]
+    limit: int
+    over: Callable[[], None]
+    peak: int = 0
+
+
+@dataclass(slots=True)
+class MemoryWatch:
+    """Samples the memory of environments, every 100 ms while there are any, and calls `over` beyond the limit."""
+
+    _watched: dict[str, Watched] = field(default_factory=dict)
+    _task: asyncio.Task[None] | None = None
+
+    def add(self, name: str, watched: Watched) -> None:
+        """Begin to watch an environment."""
+        self._watched[name] = watched
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def remove(self, name: str) -> None:
+        """Stop watching; one that is not watched is not an error."""
+        self._watched.pop(name, None)
+
+    async def _run(self) -> None:
+        while self._watched:
+            await asyncio.sleep(SAMPLE_EVERY)
+            rows = await asyncio.to_thread(table)
+            for name, watched in list(self._watched.items()):
+                used = sum(row.rss for row in family(rows, watched.roots()))
+                watched.peak = max(watched.peak, used)
+                if used > watched.limit:
+                    self.remove(name)
+                    watched.over()
+
+
+def _table_linux() -> list[Row]:
+    rows = []
+    for name in os.listdir("/proc"):
+        if not name.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                line = file.read()
+        except OSError:  # ended meanwhile
+            continue
+        # The name in parentheses may hold anything, parentheses too. Numbers: proc(5), counted from `state`.
+        rest = line[line.rindex(b")") + 2 :].split()
+        ticks = sum(map(int, rest[11:15]))  # its own and those of children it waited for
+        rows.append(Row(int(name), int(rest[1]), int(rest[2]), int(rest[21]) * _PAGE, ticks / _TICK))
+    return rows
+
+
+def _table_psutil() -> list[Row]:
+    rows = []
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                rows.append(
+                    Row(
+                        process.pid,
+                        process.ppid(),
+                        os.getpgid(process.pid),
+                        process.memory_info().rss,
+                        times.user + times.system,
+                    )
+                )
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+            continue
+    return rows

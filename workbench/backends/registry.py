@@ -1,0 +1,67 @@
+"""Backends by name, from entry points. Listing reads metadata only; a module is loaded when its backend is chosen."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from workbench.backends import hookspecs
+from workbench.backends.api import API_VERSION, Backend, BackendFactory
+from workbench.model.errors import BackendError, UsageError
+
+GROUP = "workbench.backends"
+#: `auto` takes the first of these that works: the strongest boundary first.
+AUTO_ORDER = ("bubblewrap", "docker", "subprocess")
+
+
+def names() -> tuple[str, ...]:
+    """The names of the installed backends, our own in the order of `auto`, then others by name."""
+    found = _entry_points()
+    ours = [name for name in AUTO_ORDER if name in found]
+    return (*ours, *sorted(set(found) - set(ours)))
+
+
+def factory(name: str) -> BackendFactory:
+    """Load the module of one backend and ask its hook.
+
+    Raises:
+        UsageError: no backend has this name.
+        BackendError: its module cannot be loaded, or implements another contract.
+    """
+    entry = _entry_points().get(name)
+    if entry is None:
+        raise UsageError(f"there is no backend named '{name}'; installed: {', '.join(names())}")
+    manager = pluggy.PluginManager("workbench")
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(entry.load())
+        made = manager.hook.workbench_backend()
+    except Exception as error:
+        raise BackendError(f"backend '{name}' ({entry.value}) cannot be loaded: {error}") from error
+    if not isinstance(made, BackendFactory):
+        raise BackendError(f"backend '{name}' ({entry.value}) has no workbench_backend hook that returns a factory")
+    return made
+
+
+def create(name: str) -> Backend:
+    """Make the backend of this name; it is not yet open.
+
+    Raises:
+        UsageError, BackendError: as `factory`; also when it was written for another major version of the contract.
+    """
+    backend = factory(name).create()
+    version = backend.api_version
+    if version[0] != API_VERSION[0]:
+        raise BackendError(f"backend '{name}' implements contract {version[0]}.{version[1]}, this is {API_VERSION[0]}.{API_VERSION[1]}")
+    return backend
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    allowed = os.environ.get("WORKBENCH_BACKENDS")
+    if allowed is not None:
+        keep = set(allowed.split(","))
+        found = {name: entry for name, entry in found.items() if name in keep}
+    return found

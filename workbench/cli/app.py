@@ -1,0 +1,66 @@
+"""The Typer application: the commands, and what happens to an error on its way to the shell."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.cli import deploy, doctor, fire, listing, serve, status, stop, tui
+from workbench.model.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="AWS Lambda on your own machine, with the lid off. Without a command: the terminal UI.",
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """AWS Lambda on your own machine, with the lid off. Without a command: the terminal UI."""
+    if context.invoked_subcommand is None:
+        tui.tui()
+
+
+app.command("tui")(tui.tui)
+app.command("serve")(serve.serve)
+app.command("stop")(stop.stop)
+app.command("status")(status.status)
+app.command("deploy")(deploy.deploy)
+app.command("fire")(fire.fire)
+app.command("list")(listing.list_functions)
+app.command("doctor")(doctor.doctor)
+
+
+def run() -> None:
+    """Run a command; a `WorkbenchError` becomes one message on stderr and its exit code, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="workbench: %(message)s")
+    try:
+        app()
+    except WorkbenchError as error:
+        sys.stderr.write(f"workbench: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(141)

@@ -1,0 +1,37 @@
+"""`workbench serve`: the engine, headless."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.app import Choice
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Of the AWS endpoint; 0 picks one.")] = 3001,
+    backend: Annotated[str | None, typer.Option("--backend", "-b", help="Default backend, or auto.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line on stdout when ready.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,
+) -> None:
+    """Run the engine for this project until it is told to stop."""
+    from workbench import app
+    from workbench.client.project import find_project
+
+    project = find_project()
+
+    def ready(facts: dict[str, object], choice: Choice) -> None:
+        boundary = "isolated" if choice.isolated else "no boundary: trusted code only"
+        sys.stderr.write(f"workbench: Lambda endpoint {facts['lambda']}\n")
+        sys.stderr.write(f"workbench: backend {choice.name} ({boundary}; {choice.why})\n")
+        for note in choice.notes:
+            sys.stderr.write(f"workbench: {choice.name}: {note}\n")
+        if as_json:
+            sys.stdout.write(json.dumps(facts) + "\n")
+            sys.stdout.flush()
+
+    app.run(app.serve(project, backend=backend, port=port, seed=seed, ready=ready))

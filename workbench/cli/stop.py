@@ -1,0 +1,38 @@
+"""`workbench stop`: end the project's engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+import typer
+
+from workbench.client.port import EnginePort
+from workbench.model.errors import EngineGone
+
+
+def stop() -> None:
+    """End the engine of this project; its environments are shut down first."""
+    from workbench.client.project import find_project, read_endpoint
+    from workbench.client.remote import connect
+
+    project = find_project()
+    endpoint = read_endpoint(project)
+    if endpoint is None:
+        typer.echo(f"no engine is running for {project.root}", err=True)
+        return
+    asyncio.run(_stop(connect(endpoint)))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(endpoint.pid, 0)
+        except ProcessLookupError:
+            typer.echo(f"stopped the engine (pid {endpoint.pid})", err=True)
+            return
+        time.sleep(0.02)
+    raise EngineGone(f"the engine (pid {endpoint.pid}) is still stopping after 20 s", mend=f"kill {endpoint.pid}")
+
+
+async def _stop(engine: EnginePort) -> None:
+    await engine.stop()

@@ -1,0 +1,127 @@
+"""What a face may ask of an engine. Both roads, in-process and over HTTP, answer the same.
+
+Every method may raise an `ApiError` with AWS's code and message, or another `WorkbenchError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
+
+from workbench.live.view import Delta, EngineStatus
+from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
+from workbench.model.invocations import InvocationResult, InvokeRequest
+from workbench.model.names import Account, FunctionRef
+
+
+class EnginePort(Protocol):
+    """An engine, local or remote."""
+
+    async def account(self) -> Account:
+        """The account and Region that the engine plays."""
+
+    # -- data plane
+    def invoke(self, request: InvokeRequest) -> Awaitable[InvocationResult]:
+        """Invoke a function.
+
+        RequestResponse waits for the function; Event answers when the event is durable; DryRun only checks.
+
+        Raises:
+            ResourceNotFound, ResourceConflict (function Pending), InvalidRequestContent, RequestEntityTooLarge,
+            TooManyRequests.
+        """
+
+    # -- functions
+    async def create_function(self, new: NewFunction) -> FunctionVersion:
+        """Create a function. It is answered in state Pending and becomes Active, or Failed, by itself.
+
+        Raises:
+            ResourceConflict: the name is taken.
+            InvalidParameterValue: the archive or the configuration is refused.
+        """
+
+    async def update_function_code(
+        self,
+        name: str,
+        code: bytes,
+        *,
+        architecture: str | None = None,
+        publish: bool = False,
+        dry_run: bool = False,
+        revision_id: str | None = None,
+    ) -> FunctionVersion:
+        """Replace the code of `$LATEST`."""
+
+    async def update_function_configuration(
+        self, name: str, configuration: FunctionConfiguration, *, revision_id: str | None = None
+    ) -> FunctionVersion:
+        """Replace the configuration of `$LATEST`."""
+
+    async def get_function(self, ref: FunctionRef) -> FunctionVersion:
+        """The version that a reference names; an alias gives its primary version."""
+
+    async def list_functions(self) -> tuple[FunctionVersion, ...]:
+        """Every function's `$LATEST`, by name."""
+
+    async def list_versions(self, name: str) -> tuple[FunctionVersion, ...]:
+        """`$LATEST`, then the published versions, oldest first."""
+
+    async def delete_function(self, ref: FunctionRef) -> None:
+        """Delete a function, or one version of it when the reference has a qualifier."""
+
+    async def code(self, sha256: str) -> bytes:
+        """The archive of a version, by the hex SHA-256 in its `Code`."""
+
+    async def publish_version(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        code_sha256: str | None = None,
+        revision_id: str | None = None,
+    ) -> FunctionVersion:
+        """Freeze `$LATEST` as the next version; without a change since the newest version, answer that one.
+
+        `code_sha256` is AWS's guard: base64 of the SHA-256.
+        """
+
+    # -- aliases
+    async def create_alias(
+        self, function: str, name: str, version: str, *, description: str = "", weights: Mapping[str, float] | None = None
+    ) -> Alias:
+        """Create an alias. `weights` has at most one additional version."""
+
+    async def update_alias(
+        self,
+        function: str,
+        name: str,
+        *,
+        version: str | None = None,
+        description: str | None = None,
+        weights: Mapping[str, float] | None = None,
+        revision_id: str | None = None,
+    ) -> Alias:
+        """Change what is given, keep the rest; empty `weights` clear the routing."""
+
+    async def get_alias(self, function: str, name: str) -> Alias:
+        """One alias."""
+
+    async def list_aliases(self, function: str) -> tuple[Alias, ...]:
+        """All aliases of a function, by name."""
+
+    async def delete_alias(self, function: str, name: str) -> None:
+        """Delete an alias; one that does not exist is no error."""
+
+    # -- environments
+    async def stop_environment(self, environment: str) -> None:
+        """End an environment at once; an invocation in it fails as when its sandbox is killed."""
+
+    # -- live
+    async def changes(self, since: int) -> Delta:
+        """What changed since sequence number `since`; 0 gives everything there is. Answers at once."""
+
+    async def status(self) -> EngineStatus:
+        """The engine itself."""
+
+    async def stop(self) -> None:
+        """End the engine: environments are shut down, then its process ends."""

@@ -1,0 +1,134 @@
+"""Where things are: the project, its state folder, its settings, and the endpoint of its running engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.model.errors import UsageError
+
+MARKERS = ("workbench.toml", ".workbench", "template.yaml")
+DEFAULT_ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project's folders and the settings of its workbench.toml."""
+
+    root: Path
+    state: Path
+    backend: str = "auto"
+    account: str = DEFAULT_ACCOUNT
+    region: str = "us-east-1"
+    parameters: dict[str, str]
+    concurrency_limit: int = 1000
+    idle_stop: float = 300.0
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def endpoint_file(self) -> Path:
+        return self.state / "endpoint.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """How to reach a running engine: its base URL, the bearer key of `/_workbench`, and its process."""
+
+    url: str
+    key: str
+    pid: int
+    state: str
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The nearest folder upwards with a marker, else `start` itself.
+
+    WORKBENCH_PROJECT names the folder outright and WORKBENCH_STATE the state folder. Template parameters come from
+    WORKBENCH_PARAMETERS (`Key=Value,Key=Value`), over those of workbench.toml.
+
+    Raises:
+        UsageError: workbench.toml cannot be read or has a setting of the wrong kind.
+    """
+    named = os.environ.get("WORKBENCH_PROJECT")
+    here = Path(named or start or Path.cwd()).resolve()
+    if not here.is_dir():
+        raise UsageError(f"the project {here} is no folder")
+    root = here
+    if not named:
+        root = next((folder for folder in (here, *here.parents) if any((folder / m).exists() for m in MARKERS)), here)
+    settings = _settings(root / "workbench.toml")
+    state = os.environ.get("WORKBENCH_STATE")
+    parameters = {str(key): str(value) for key, value in settings("parameters", dict, {}).items()}
+    for pair in filter(None, os.environ.get("WORKBENCH_PARAMETERS", "").split(",")):
+        key, _, value = pair.partition("=")
+        parameters[key] = value
+    return Project(
+        root=root,
+        state=Path(state).absolute() if state else root / ".workbench",
+        backend=settings("backend", str, "auto"),
+        account=settings("account", str, DEFAULT_ACCOUNT),
+        region=settings("region", str, os.environ.get("AWS_REGION") or "us-east-1"),
+        parameters=parameters,
+        concurrency_limit=settings("concurrency", int, 1000),
+        idle_stop=float(settings("idle_stop", (int, float), 300.0)),
+    )
+
+
+def _settings(path: Path) -> Any:
+    values: dict[str, Any] = {}
+    if path.exists():
+        import tomli
+
+        try:
+            values = tomli.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: {error}") from error
+    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop"}
+    if unknown := sorted(set(values) - known):
+        raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")
+
+    def setting(name: str, kind: Any, default: Any) -> Any:
+        value = values.get(name, default)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise UsageError(f"{path}: '{name}' has a value of the wrong kind: {value!r}")
+        return value
+
+    account = setting("account", str, DEFAULT_ACCOUNT)
+    if len(account) != 12 or not account.isdigit():
+        raise UsageError(f"{path}: 'account' must be twelve digits, not {account!r}")
+    return setting
+
+
+def read_endpoint(project: Project) -> Endpoint | None:
+    """The endpoint that a running engine wrote; None when there is none or its process is gone."""
+    try:
+        data = json.loads(project.endpoint_file.read_text())
+        endpoint = Endpoint(url=data["url"], key=data["key"], pid=int(data["pid"]), state=data["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        os.kill(endpoint.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return endpoint
+    return endpoint
+
+
+def runtime_folder() -> Path:
+    """The private folder for sockets and scratch files; paths of sockets are short, so never under the project."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base or tempfile.gettempdir())
+
+
+def cache_folder() -> Path:
+    """What can be made again: prepared runtime clients."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base) / "workbench" if base else Path.home() / ".cache" / "workbench"

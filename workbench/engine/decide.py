@@ -1,0 +1,123 @@
+"""Route, admit, place: the three decisions of an invocation.
+
+Pure functions over the engine's tables; nothing here waits, does I/O or changes anything.
+Sources: Lambda Developer Guide, "Lambda function aliases", "Understanding Lambda function scaling".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from workbench.model.errors import ResourceConflict, ResourceNotFound
+from workbench.model.functions import Alias, FunctionState, FunctionVersion
+from workbench.model.names import LATEST, Account, FunctionRef
+
+if TYPE_CHECKING:
+    from workbench.engine.environment import ExecutionEnvironment
+
+
+@dataclass(slots=True)
+class Function:
+    """A function's versions by number (`$LATEST` among them) and its aliases by name.
+
+    `serving` is what runs as `$LATEST`: while an update is in progress, still the previous code and configuration.
+    """
+
+    versions: dict[str, FunctionVersion] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    serving: FunctionVersion | None = None
+
+    @property
+    def latest(self) -> FunctionVersion:
+        return self.versions[LATEST]
+
+
+@dataclass(slots=True)
+class Pool:
+    """The environments of one version on one backend. `ready` is a stack: the most recently used is on top.
+
+    `finishing` have answered their invocation and are about to ask for the next one.
+    """
+
+    ready: list[ExecutionEnvironment] = field(default_factory=list)
+    finishing: list[ExecutionEnvironment] = field(default_factory=list)
+    members: dict[str, ExecutionEnvironment] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tables:
+    """What the decisions look at. `concurrency` counts invocations in an environment or on their way to one."""
+
+    account: Account
+    concurrency_limit: int = 1000
+    concurrency: int = 0
+    functions: dict[str, Function] = field(default_factory=dict)
+    pools: dict[tuple[str, str, str], Pool] = field(default_factory=dict)
+
+
+def route(tables: Tables, ref: FunctionRef, draw: float) -> FunctionVersion:
+    """The version that a reference leads to. `draw`, in [0, 1), decides between the two versions of an alias.
+
+    Raises:
+        ResourceNotFound: no such function, version or alias.
+        ResourceConflict: the version is not ready to be invoked.
+    """
+    function = tables.functions.get(ref.name)
+    qualifier = ref.qualifier or LATEST
+    if function is None:
+        raise ResourceNotFound(f"Function not found: {tables.account.function_arn(ref.name, qualifier)}")
+    alias = function.aliases.get(qualifier)
+    number = pick(alias, draw) if alias else qualifier
+    version = function.serving if number == LATEST else function.versions.get(number)
+    if version is None:
+        raise ResourceNotFound(f"Function not found: {tables.account.function_arn(ref.name, qualifier)}")
+    if version.state is not FunctionState.ACTIVE:
+        reason = f" ({version.state_reason})" if version.state is FunctionState.FAILED and version.state_reason else ""
+        raise ResourceConflict(
+            "The operation cannot be performed at this time. "
+            f"The function is currently in the following state: {version.state.value}{reason}"
+        )
+    return version
+
+
+def pick(alias: Alias, draw: float) -> str:
+    """The additional version with its weight as probability, else the primary one."""
+    for version, weight in alias.weights.items():
+        if draw < weight:
+            return version
+    return alias.version
+
+
+def admit(tables: Tables) -> str | None:
+    """None when there is room for one more invocation, else AWS's throttle reason."""
+    if tables.concurrency >= tables.concurrency_limit:
+        return "ConcurrentInvocationLimitExceeded"
+    return None
+
+
+class Road(Enum):
+    """How an invocation gets its environment."""
+
+    WARM = "warm"
+    CLAIM = "warm, finishing its last invocation"
+    COLD = "cold"
+
+
+@dataclass(slots=True)
+class Placement:
+    road: Road
+    environment: ExecutionEnvironment | None
+    why: str
+
+
+def place(pool: Pool) -> Placement:
+    """The most recently used ready environment; else one that is about to be ready; else a cold start."""
+    if pool.ready:
+        return Placement(Road.WARM, pool.ready[-1], "warm")
+    if pool.finishing:
+        return Placement(Road.CLAIM, pool.finishing[-1], "warm: waited for its last invocation to finish")
+    if not pool.members:
+        return Placement(Road.COLD, None, "cold: no environment yet")
+    return Placement(Road.COLD, None, f"cold: all {len(pool.members)} environments busy")

@@ -1,0 +1,438 @@
+"""The engine: one object that composes the tables, the environments, the queue and the live view.
+
+Satisfies `client.port.EnginePort`. All of it runs on one event loop; the store and the backends have threads of theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.backend_host import BackendHost
+from workbench.engine.clock import Clock
+from workbench.engine.decide import Pool, Road, Tables, admit, place, route
+from workbench.engine.environment import ExecutionEnvironment, Services
+from workbench.engine.functions import Functions
+from workbench.engine.invocation import Invocation, new_trace_id
+from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
+from workbench.engine.queue import EventQueue
+from workbench.live.reducer import Live
+from workbench.live.view import Delta, EngineStatus
+from workbench.model import events as ev
+
+from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests, UsageError, WorkbenchError
+from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
+from workbench.model.names import Account, FunctionRef
+from workbench.model.runtimes import RuntimeVersion
+
+_log = logging.getLogger("workbench.engine")
+#: How long an invocation waits for an environment that is about to finish before it gets a cold start.
+_CLAIM_SECONDS = 0.02
+
+
+@dataclass(slots=True, kw_only=True)
+class Options:
+    """Knobs of the engine, times in seconds."""
+
+    account: Account = field(default_factory=Account)
+    concurrency_limit: int = 1000
+    freeze_after: float = 0.005
+    idle_stop: float = 300.0
+    launches: int = 8
+    seed: int | None = None
+
+
+class Engine:
+    """An engine that is open from `open` to `aclose`."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Store,
+        thread: StoreThread,
+        runtimes: Runtimes,
+        listeners: ListenerFactory,
+        backend: str,
+        make_backend: Callable[[str], Awaitable[BackendHost]],
+        status: EngineStatus,
+        options: Options,
+        on_stop: Callable[[], None] | None = None,
+    ) -> None:
+        self.live = Live()
+        self.options = options
+        self._clock = clock
+        self._store = store
+        self._thread = thread
+        self._runtimes = runtimes
+        self._default_backend = backend
+        self._make_backend = make_backend
+        self._status = status
+        self._on_stop = on_stop
+        self._hosts: dict[str, BackendHost] = {}
+        self._host_locks: dict[str, asyncio.Lock] = {}
+        self._prepared: set[tuple[str, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._random = random.Random(options.seed)
+        self._closing = False
+        self._tables = Tables(account=options.account, concurrency_limit=options.concurrency_limit)
+        self._services = Services(
+            clock=clock,
+            emit=self.live.apply,
+            spawn=self._spawn,
+            listeners=listeners,
+            account=options.account,
+            prepare=self._prepare,
+            slots=asyncio.Semaphore(options.launches),
+            released=self._released,
+            replace=self._replace,
+            ended=self._ended,
+            freeze_after=options.freeze_after,
+        )
+        self._functions = Functions(
+            self._tables, clock, store, thread, runtimes, self.live.apply, self._spawn, self._retire
+        )
+        self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
+
+    # -- life of the engine
+    async def open(self) -> None:
+        """Load the state; the backend opens when it is first needed."""
+        versions, aliases, events = await self._thread.run(self._store.load)
+        self._functions.load(versions, aliases)
+        self._queue.load(events)
+        self._spawn(self._reclaim())
+
+    async def backend(self, name: str | None = None) -> BackendHost:
+        """The backend of this name, opened; the default one without a name.
+
+        Raises:
+            WorkbenchError: it does not work here; a backend that was named is never replaced by another.
+        """
+        name = name or self._default_backend
+        host = self._hosts.get(name)
+        if host is None:
+            async with self._host_locks.setdefault(name, asyncio.Lock()):
+                host = self._hosts.get(name)
+                if host is None:
+                    host = self._hosts[name] = await self._make_backend(name)
+        return host
+
+    async def aclose(self) -> None:
+        """Shut every environment down, then the backends, the queue and the store."""
+        self._closing = True
+        self._queue.closed = True
+        members = [env for pool in self._tables.pools.values() for env in pool.members.values()]
+        for environment in members:
+            environment.kill("the engine is stopping")
+        await asyncio.gather(*(environment.stopped() for environment in members))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for host in self._hosts.values():
+            try:
+                await host.aclose()
+            except WorkbenchError as error:
+                _log.warning("%s", error)
+        await self._thread.aclose()
+
+    async def drained(self) -> None:
+        """Wait until no asynchronous invocation is queued."""
+        await self._queue.drained()
+
+    # -- data plane
+    def invoke(self, request: InvokeRequest) -> Awaitable[InvocationResult]:
+        if request.type is InvocationType.REQUEST_RESPONSE:
+            return self._submit(request, str(uuid.uuid4()))
+        if request.type is InvocationType.EVENT:
+            return self._enqueue(request)
+        return self._dry_run(request)
+
+    def _submit(self, request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
+        """Route, admit and place one invocation.
+
+        Raises:
+            ResourceNotFound, ResourceConflict, TooManyRequests: before anything was started.
+        """
+        if self._closing:
+            raise EngineGone("the engine is stopping")
+        ref = request.function
+        tables = self._tables
+        version = route(tables, ref, self._random.random())
+        now = self._clock.monotonic_ns()
+        reason = admit(tables)
+        if reason is not None:
+            self.live.apply(
+                ev.InvocationRefused(
+                    now, request_id, ref.name, ref.qualifier, request.type, reason, self._clock.time()
+                )
+            )
+            raise TooManyRequests(reason)
+        tables.concurrency += 1
+        invocation = Invocation(
+            request, request_id, version, tables.account.function_arn(ref.name, ref.qualifier), now
+        )
+        self._place(invocation)
+        return invocation.future
+
+    def _place(self, invocation: Invocation) -> None:
+        version, request = invocation.version, invocation.request
+        key = (version.name, version.version, request.backend or self._default_backend)
+        pool = self._tables.pools.get(key)
+        if pool is None:
+            pool = self._tables.pools[key] = Pool()
+        placement = place(pool)
+        environment = placement.environment
+        if placement.road is Road.WARM and environment is not None:
+            pool.ready.pop()
+            self._accepted(invocation, environment.id, False, placement.why)
+            environment.assign(invocation)
+        elif placement.road is Road.CLAIM and environment is not None:
+            self._accepted(invocation, environment.id, False, placement.why)
+            environment.claim(invocation)
+            self._clock.call_later(_CLAIM_SECONDS, self._claim_expired, invocation, environment)
+        else:
+            identity = _environment_id()
+            self._accepted(invocation, identity, True, placement.why)
+            self._spawn(self._cold_start(invocation, identity, pool, key[2]))
+
+    def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
+        if environment.disclaim(invocation):
+            self._place(invocation)
+
+    async def _cold_start(self, invocation: Invocation, identity: str, pool: Pool, backend: str) -> None:
+        try:
+            host = await self.backend(backend)
+        except WorkbenchError as error:
+            self._refuse(invocation, error)
+            return
+        invocation.environment = identity
+        environment = ExecutionEnvironment(self._services, identity, invocation.version, host, pool)
+        await environment.boot(invocation)
+
+    def _refuse(self, invocation: Invocation, error: WorkbenchError) -> None:
+        """No environment can be made for it."""
+        now = self._clock.monotonic_ns()
+        self.live.apply(
+            ev.InvocationFinished(
+                now, invocation.request_id, InvocationStatus.FAILED, str(error).encode(), 0.0, 0, None, 0, error.title
+            )
+        )
+        invocation.abort(error)
+        self._released()
+
+    def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> None:
+        request = invocation.request
+        self.live.apply(
+            ev.InvocationAccepted(
+                invocation.accepted,
+                invocation.request_id,
+                request.function.name,
+                request.function.qualifier,
+                invocation.version.version,
+                request.type,
+                environment,
+                cold,
+                why,
+                request.payload,
+                self._clock.time(),
+            )
+        )
+
+    def _released(self) -> None:
+        self._tables.concurrency -= 1
+
+    def _replace(self, invocation: Invocation) -> None:
+        """Place again an invocation whose promised environment ended."""
+        self._place(invocation)
+
+    async def _enqueue(self, request: InvokeRequest) -> InvocationResult:
+        route(self._tables, request.function, 0.0)
+        request_id = str(uuid.uuid4())
+        trace_id = request.trace_id or new_trace_id()
+        await self._queue.put(
+            QueuedEvent(
+                request_id=request_id,
+                function=request.function.name,
+                qualifier=request.function.qualifier,
+                payload=request.payload,
+                trace_id=trace_id,
+                backend=request.backend,
+                accepted=self._clock.time(),
+            )
+        )
+        return InvocationResult(request_id=request_id, status=InvocationStatus.WAITING, trace_id=trace_id)
+
+    def _submit_queued(self, event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+        request = InvokeRequest(
+            function=FunctionRef(event.function, event.qualifier),
+            payload=event.payload,
+            type=InvocationType.EVENT,
+            trace_id=event.trace_id,
+            backend=event.backend,
+        )
+        return self._submit(request, event.request_id)
+
+    async def _dry_run(self, request: InvokeRequest) -> InvocationResult:
+        route(self._tables, request.function, 0.0)
+        return InvocationResult(request_id=str(uuid.uuid4()), status=InvocationStatus.SUCCESS)
+
+    # -- environments
+    async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path]:
+        runtime = await self._runtimes.resolve(version.configuration.runtime)
+        if (host.name, runtime.arn) not in self._prepared:
+            await host.prepare(runtime)
+            self._prepared.add((host.name, runtime.arn))
+        return runtime, await self._thread.run(self._store.extract, version.code.sha256)
+
+    def _retire(self, name: str, version: str | None) -> None:
+        """End the environments of a replaced or deleted version; running invocations finish on the old code."""
+        for key in [key for key in self._tables.pools if key[0] == name and version in (None, key[1])]:
+            pool = self._tables.pools.pop(key)
+            for environment in list(pool.members.values()):
+                environment.retired = True
+                if environment.invocation is None and environment.state.placeable:
+                    environment.stop("the function was changed" if version else "the function was deleted")
+
+    def _ended(self, environment: ExecutionEnvironment) -> None:
+        _log.debug("environment %s ended", environment.id)
+
+    async def _reclaim(self) -> None:
+        """End environments that have been idle for long."""
+        while True:
+            await self._clock.sleep(max(self.options.idle_stop / 20, 0.05))
+            horizon = self._clock.monotonic_ns() - int(self.options.idle_stop * 1e9)
+            for pool in list(self._tables.pools.values()):
+                for environment in list(pool.ready):
+                    if environment.idle_since <= horizon and environment.state.placeable:
+                        environment.stop(f"idle for {self.options.idle_stop:g} s")
+
+    async def stop_environment(self, environment: str) -> None:
+        for pool in self._tables.pools.values():
+            found = pool.members.get(environment)
+            if found is not None:
+                found.kill("ended by hand")
+                return
+        raise ResourceNotFound(f"there is no running environment '{environment}'")
+
+    # -- control plane
+    async def account(self) -> Account:
+        return self.options.account
+
+    async def create_function(self, new: NewFunction) -> FunctionVersion:
+        self._known_runtime(new.configuration)
+        return await self._functions.create(new)
+
+    async def update_function_code(
+        self,
+        name: str,
+        code: bytes,
+        *,
+        architecture: str | None = None,
+        publish: bool = False,
+        dry_run: bool = False,
+        revision_id: str | None = None,
+    ) -> FunctionVersion:
+        return await self._functions.update_code(
+            name, code, architecture=architecture, publish=publish, dry_run=dry_run, revision_id=revision_id
+        )
+
+    async def update_function_configuration(
+        self, name: str, configuration: FunctionConfiguration, *, revision_id: str | None = None
+    ) -> FunctionVersion:
+        self._known_runtime(configuration)
+        return await self._functions.update_configuration(name, configuration, revision_id)
+
+    def _known_runtime(self, configuration: FunctionConfiguration) -> None:
+        known = self._runtimes.known()
+        if configuration.runtime not in known:
+            raise UsageError(f"there is no runtime '{configuration.runtime}'; known: {', '.join(known)}")
+
+    async def get_function(self, ref: FunctionRef) -> FunctionVersion:
+        return self._functions.get(ref)
+
+    async def list_functions(self) -> tuple[FunctionVersion, ...]:
+        return self._functions.list()
+
+    async def list_versions(self, name: str) -> tuple[FunctionVersion, ...]:
+        return self._functions.versions(name)
+
+    async def delete_function(self, ref: FunctionRef) -> None:
+        await self._functions.delete(ref)
+
+    async def code(self, sha256: str) -> bytes:
+        return await self._thread.run(self._store.code, sha256)
+
+    async def publish_version(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        code_sha256: str | None = None,
+        revision_id: str | None = None,
+    ) -> FunctionVersion:
+        return await self._functions.publish(name, description, code_sha256, revision_id)
+
+    async def create_alias(
+        self, function: str, name: str, version: str, *, description: str = "", weights: Mapping[str, float] | None = None
+    ) -> Alias:
+        return await self._functions.create_alias(function, name, version, description, weights)
+
+    async def update_alias(
+        self,
+        function: str,
+        name: str,
+        *,
+        version: str | None = None,
+        description: str | None = None,
+        weights: Mapping[str, float] | None = None,
+        revision_id: str | None = None,
+    ) -> Alias:
+        return await self._functions.update_alias(function, name, version, description, weights, revision_id)
+
+    async def get_alias(self, function: str, name: str) -> Alias:
+        return self._functions.alias(function, name)
+
+    async def list_aliases(self, function: str) -> tuple[Alias, ...]:
+        return self._functions.aliases(function)
+
+    async def delete_alias(self, function: str, name: str) -> None:
+        await self._functions.delete_alias(function, name)
+
+    # -- what faces read
+    async def changes(self, since: int) -> Delta:
+        return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())
+
+    async def status(self) -> EngineStatus:
+        return self._status
+
+    def announce(self, urls: Mapping[str, str]) -> None:
+        """The endpoints are up; `status` names them from now on."""
+        self._status = replace(self._status, urls=dict(urls))
+
+    async def stop(self) -> None:
+        if self._on_stop is None:
+            raise UsageError("this engine ends with the command that started it")
+        self._on_stop()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a task of the engine failed", exc_info=error)
+
+
+def _environment_id() -> str:
+    return f"e-{uuid.uuid4().hex[:8]}"
+
+

@@ -1,0 +1,433 @@
+"""Functions, versions and aliases: what may be created, changed, published and deleted.
+
+Decisions are made on the engine's tables, then written durably, then the tables follow. Error texts and rules:
+Lambda API reference, and Lambda Developer Guide, "Manage Lambda function versions", "Create an alias".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any
+
+from workbench.engine.clock import Clock
+from workbench.engine.decide import Function, Tables
+from workbench.engine.ports import Runtimes, Store, StoreThread
+from workbench.model import events as ev
+from workbench.model.errors import (
+    InvalidParameterValue,
+    PreconditionFailed,
+    ResourceConflict,
+    ResourceNotFound,
+    ValidationException,
+    WorkbenchError,
+)
+from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, NewFunction, UpdateStatus
+from workbench.model.names import ALIAS_PATTERN, LATEST, FunctionRef
+
+_REVISION = "The Revision Id provided does not match the latest Revision Id. Call the {call} API to retrieve the latest Revision Id"
+_CREATING = "The function is being created."
+
+
+class Functions:
+    """The control plane. `retire` ends the environments of a version whose code or configuration was replaced."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        clock: Clock,
+        store: Store,
+        thread: StoreThread,
+        runtimes: Runtimes,
+        emit: Callable[[ev.Event], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        retire: Callable[[str, str | None], None],
+    ) -> None:
+        self._tables = tables
+        self._clock = clock
+        self._store = store
+        self._thread = thread
+        self._runtimes = runtimes
+        self._emit = emit
+        self._spawn = spawn
+        self._retire = retire
+        # One change of a function at a time: a decision must still hold when its write has become durable.
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def load(self, versions: list[FunctionVersion], aliases: list[Alias]) -> None:
+        """Fill the tables with what the store has, and take up again what was left unfinished."""
+        for version in versions:
+            self._take(version)
+        for alias in aliases:
+            self._tables.functions[alias.function].aliases[alias.name] = alias
+            self._emit(ev.AliasChanged(self._clock.monotonic_ns(), alias))
+        for version in versions:
+            if version.state is FunctionState.PENDING or version.update_status is UpdateStatus.IN_PROGRESS:
+                self._spawn(self._activate(version))
+
+    # -- functions
+    async def create(self, new: NewFunction) -> FunctionVersion:
+        async with self._lock(new.name):
+            if new.name in self._tables.functions:
+                raise ResourceConflict(f"Function already exist: {new.name}")
+            sha256 = await self._keep(new.code)
+            version = FunctionVersion(
+                name=new.name,
+                configuration=new.configuration,
+                code=Code(sha256=sha256, size=len(new.code)),
+                revision_id=_revision(),
+                last_modified=self._clock.time(),
+                state=FunctionState.PENDING,
+                state_reason=_CREATING,
+                state_reason_code="Creating",
+                update_status=None,
+                tags=new.tags,
+            )
+            await self._write(version)
+            if new.publish:
+                first = await self._publish_number(version, None)
+                self._spawn(self._activate(version))
+                return first
+        self._spawn(self._activate(version))
+        return version
+
+    async def update_code(
+        self, name: str, code: bytes, *, architecture: str | None, publish: bool, dry_run: bool, revision_id: str | None
+    ) -> FunctionVersion:
+        async with self._lock(name):
+            latest = self._changeable(name, revision_id)
+            sha256 = await self._keep(code)
+            configuration = latest.configuration
+            if architecture is not None:
+                configuration = replace(configuration, architecture=architecture)
+            updated = self._in_progress(latest, configuration, Code(sha256=sha256, size=len(code)))
+            if dry_run:
+                return updated
+            await self._write(updated)
+            if publish:
+                published = await self._publish_number(updated, None)
+                self._spawn(self._activate(updated))
+                return published
+        self._spawn(self._activate(updated))
+        return updated
+
+    async def update_configuration(
+        self, name: str, configuration: FunctionConfiguration, revision_id: str | None
+    ) -> FunctionVersion:
+        async with self._lock(name):
+            latest = self._changeable(name, revision_id)
+            updated = self._in_progress(latest, configuration, latest.code)
+            await self._write(updated)
+        self._spawn(self._activate(updated))
+        return updated
+
+    def get(self, ref: FunctionRef) -> FunctionVersion:
+        function = self._function(ref.name, ref.qualifier)
+        qualifier = ref.qualifier or LATEST
+        alias = function.aliases.get(qualifier)
+        version = function.versions.get(alias.version if alias else qualifier)
+        if version is None:
+            raise self._missing(ref.name, qualifier)
+        return version
+
+    def list(self) -> tuple[FunctionVersion, ...]:
+        return tuple(function.latest for _, function in sorted(self._tables.functions.items()))
+
+    def versions(self, name: str) -> tuple[FunctionVersion, ...]:
+        function = self._function(name)
+        numbers = sorted((number for number in function.versions if number != LATEST), key=int)
+        return tuple(function.versions[number] for number in (LATEST, *numbers))
+
+    async def delete(self, ref: FunctionRef) -> None:
+        async with self._lock(ref.name):
+            function = self._function(ref.name)
+            qualifier = ref.qualifier
+            if qualifier is None:
+                await self._thread.run(self._store.delete_function, ref.name)
+                del self._tables.functions[ref.name]
+                self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name))
+                self._retire(ref.name, None)
+                return
+            if qualifier == LATEST:
+                raise InvalidParameterValue("$LATEST version cannot be deleted without deleting the function.")
+            if not qualifier.isdigit():
+                raise InvalidParameterValue("Deletion of aliases is not currently supported.")
+            users = sorted(a.name for a in function.aliases.values() if a.version == qualifier or qualifier in a.weights)
+            if users:
+                raise ResourceConflict(
+                    f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]"
+                )
+            if qualifier in function.versions:
+                await self._thread.run(self._store.delete_version, ref.name, qualifier)
+                del function.versions[qualifier]
+                self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name, qualifier))
+                self._retire(ref.name, qualifier)
+
+    # -- versions
+    async def publish(
+        self, name: str, description: str | None, code_sha256: str | None, revision_id: str | None
+    ) -> FunctionVersion:
+        async with self._lock(name):
+            latest = self._changeable(name, revision_id)
+            current = base64.b64encode(bytes.fromhex(latest.code.sha256)).decode()
+            if code_sha256 and code_sha256 != current:
+                raise InvalidParameterValue(
+                    f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({current}). "
+                    "Please try again with the CodeSHA256 in $LATEST."
+                )
+            newest = self.versions(name)[-1]
+            if newest.version != LATEST and _same(newest, latest):
+                return newest
+            return await self._publish_number(latest, description)
+
+    async def _publish_number(self, latest: FunctionVersion, description: str | None) -> FunctionVersion:
+        def build(number: int) -> FunctionVersion:
+            configuration = latest.configuration
+            if description is not None:
+                configuration = replace(configuration, description=description)
+            return replace(
+                latest,
+                version=str(number),
+                configuration=configuration,
+                revision_id=_revision(),
+                last_modified=self._clock.time(),
+            )
+
+        published = await self._thread.run(self._store.publish, latest.name, build)
+        self._take(published)
+        if published.state is FunctionState.PENDING:
+            self._spawn(self._activate(published))
+        return published
+
+    # -- aliases
+    async def create_alias(
+        self, function: str, name: str, version: str, description: str, weights: Mapping[str, float] | None
+    ) -> Alias:
+        if not ALIAS_PATTERN.fullmatch(name):
+            raise ValidationException(
+                [
+                    f"Value '{name}' at 'name' failed to satisfy constraint: "
+                    "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"
+                ]
+            )
+        async with self._lock(function):
+            known = self._function(function)
+            if name in known.aliases:
+                raise ResourceConflict(f"Alias already exists: {self._tables.account.function_arn(function, name)}")
+            alias = Alias(
+                function=function,
+                name=name,
+                version=version,
+                description=description,
+                weights=dict(weights or {}),
+                revision_id=_revision(),
+            )
+            self._check(known, alias)
+            return await self._write_alias(alias)
+
+    async def update_alias(
+        self,
+        function: str,
+        name: str,
+        version: str | None,
+        description: str | None,
+        weights: Mapping[str, float] | None,
+        revision_id: str | None,
+    ) -> Alias:
+        async with self._lock(function):
+            known = self._function(function)
+            alias = known.aliases.get(name)
+            if alias is None:
+                raise ResourceNotFound(f"Alias not found: {self._tables.account.function_arn(function, name)}")
+            if revision_id and revision_id != alias.revision_id:
+                raise PreconditionFailed(_REVISION.format(call="GetFunction/GetAlias"))
+            changed = replace(
+                alias,
+                version=alias.version if version is None else version,
+                description=alias.description if description is None else description,
+                weights=alias.weights if weights is None else dict(weights),
+                revision_id=_revision(),
+            )
+            self._check(known, changed)
+            return await self._write_alias(changed)
+
+    def alias(self, function: str, name: str) -> Alias:
+        alias = self._function(function).aliases.get(name)
+        if alias is None:
+            raise ResourceNotFound(f"Cannot find alias arn: {self._tables.account.function_arn(function, name)}")
+        return alias
+
+    def aliases(self, function: str) -> tuple[Alias, ...]:
+        return tuple(alias for _, alias in sorted(self._function(function).aliases.items()))
+
+    async def delete_alias(self, function: str, name: str) -> None:
+        async with self._lock(function):
+            known = self._function(function)
+            if name in known.aliases:
+                await self._thread.run(self._store.delete_alias, function, name)
+                del known.aliases[name]
+                self._emit(ev.AliasDeleted(self._clock.monotonic_ns(), function, name))
+
+    def _check(self, function: Function, alias: Alias) -> None:
+        """AWS's rules for an alias and its weights."""
+        weights = alias.weights
+        if len(weights) > 1:
+            raise InvalidParameterValue("Number of items in AdditionalVersionWeights cannot be greater than 1")
+        for version, weight in weights.items():
+            if not 0.0 <= weight <= 1.0:
+                bound = "less than or equal to 1.0" if weight > 1.0 else "greater than or equal to 0.0"
+                raise ValidationException(
+                    [
+                        f"Value '{{{version}={weight}}}' at 'routingConfig.additionalVersionWeights' failed to satisfy "
+                        f"constraint: Map value must satisfy constraint: [Member must have value {bound}]"
+                    ]
+                )
+            if alias.version == LATEST or version == LATEST:
+                raise InvalidParameterValue("$LATEST is not supported for an alias pointing to more than 1 version")
+            if version == alias.version:
+                raise InvalidParameterValue(
+                    f"Invalid function version {version}. "
+                    f"Function version {version} is already included in routing configuration."
+                )
+        for version in (alias.version, *weights):
+            if version not in function.versions:
+                raise self._missing(alias.function, version)
+        targets = [function.versions[version].configuration for version in (alias.version, *weights)]
+        if len({target.role for target in targets}) > 1:
+            raise InvalidParameterValue("Both versions of an alias must have the same execution role")
+        if len({str(target.settings.get("DeadLetterConfig")) for target in targets}) > 1:
+            raise InvalidParameterValue("Both versions of an alias must have the same dead-letter queue configuration")
+
+    # -- the background of Pending and InProgress
+    async def _activate(self, version: FunctionVersion) -> None:
+        """Make a new or changed version ready to run, then say so; the revision changes with the state."""
+        try:
+            await self._runtimes.resolve(version.configuration.runtime)
+            await self._thread.run(self._store.extract, version.code.sha256)
+        except WorkbenchError as error:
+            settled = self._settled(version, error)
+        else:
+            settled = self._settled(version, None)
+        async with self._lock(version.name):
+            function = self._tables.functions.get(version.name)
+            current = function.versions.get(version.version) if function else None
+            if current is None or current.revision_id != version.revision_id:
+                return
+            await self._write(settled)
+            if function is not None and version.version == LATEST and settled.update_status is not UpdateStatus.FAILED:
+                function.serving = settled
+                self._retire(version.name, LATEST)
+
+    def _settled(self, version: FunctionVersion, error: WorkbenchError | None) -> FunctionVersion:
+        creating = version.state is FunctionState.PENDING
+        done = replace(
+            version,
+            revision_id=_revision(),
+            state=FunctionState.ACTIVE,
+            state_reason=None,
+            state_reason_code=None,
+            update_status=UpdateStatus.SUCCESSFUL,
+            update_reason=None,
+            update_reason_code=None,
+        )
+        if error is None:
+            return done
+        code = "InvalidRuntime" if error.title == "Runtime" else "InternalError"
+        if creating:
+            return replace(
+                done,
+                state=FunctionState.FAILED,
+                state_reason=str(error),
+                state_reason_code=code,
+                update_status=UpdateStatus.FAILED,
+                update_reason=str(error),
+                update_reason_code=code,
+            )
+        return replace(done, update_status=UpdateStatus.FAILED, update_reason=str(error), update_reason_code=code)
+
+    # -- common
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _keep(self, archive: bytes) -> str:
+        """Store an archive and unpack it once, so that a bad one is refused at the door.
+
+        Raises:
+            InvalidParameterValue: it is no zip, or one that must not be unpacked.
+        """
+        sha256 = await self._thread.run(self._store.put_code, archive)
+        await self._thread.run(self._store.extract, sha256)
+        return sha256
+
+    async def _write(self, version: FunctionVersion) -> None:
+        await self._thread.run(self._store.put_version, version)
+        self._take(version)
+
+    def _take(self, version: FunctionVersion) -> None:
+        function = self._tables.functions.setdefault(version.name, Function())
+        function.versions[version.version] = version
+        if version.version == LATEST and (function.serving is None or function.serving.state is not FunctionState.ACTIVE):
+            function.serving = version
+        self._emit(ev.FunctionChanged(self._clock.monotonic_ns(), version))
+
+    async def _write_alias(self, alias: Alias) -> Alias:
+        await self._thread.run(self._store.put_alias, alias)
+        self._tables.functions[alias.function].aliases[alias.name] = alias
+        self._emit(ev.AliasChanged(self._clock.monotonic_ns(), alias))
+        return alias
+
+    def _function(self, name: str, qualifier: str | None = None) -> Function:
+        function = self._tables.functions.get(name)
+        if function is None:
+            raise self._missing(name, qualifier)
+        return function
+
+    def _missing(self, name: str, qualifier: str | None) -> ResourceNotFound:
+        return ResourceNotFound(f"Function not found: {self._tables.account.function_arn(name, qualifier)}")
+
+    def _changeable(self, name: str, revision_id: str | None) -> FunctionVersion:
+        latest = self._function(name).latest
+        arn = self._tables.account.function_arn(name)
+        if latest.state is FunctionState.PENDING:
+            raise ResourceConflict(
+                "The operation cannot be performed at this time. "
+                "The function is currently in the following state: Pending"
+            )
+        if latest.update_status is UpdateStatus.IN_PROGRESS:
+            raise ResourceConflict(
+                f"The operation cannot be performed at this time. An update is in progress for resource: {arn}"
+            )
+        if revision_id and revision_id != latest.revision_id:
+            raise PreconditionFailed(_REVISION.format(call="GetFunction/GetAlias"))
+        return latest
+
+    def _in_progress(
+        self, latest: FunctionVersion, configuration: FunctionConfiguration, code: Code
+    ) -> FunctionVersion:
+        return replace(
+            latest,
+            configuration=configuration,
+            code=code,
+            revision_id=_revision(),
+            last_modified=self._clock.time(),
+            state=FunctionState.ACTIVE,
+            state_reason=None,
+            state_reason_code=None,
+            update_status=UpdateStatus.IN_PROGRESS,
+            update_reason=_CREATING,
+            update_reason_code="Creating",
+        )
+
+
+def _revision() -> str:
+    return str(uuid.uuid4())
+
+
+def _same(published: FunctionVersion, latest: FunctionVersion) -> bool:
+    """No change since that version was published? Its description may have been given at publishing."""
+    return published.code.sha256 == latest.code.sha256 and replace(published.configuration, description="") == replace(
+        latest.configuration, description=""
+    )

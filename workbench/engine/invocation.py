@@ -1,0 +1,126 @@
+"""One invocation inside the engine, from admission to its report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections import deque
+
+from workbench.engine.report import billed
+from workbench.model.functions import FunctionVersion
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
+
+#: Lines and characters of log that an invocation keeps for a caller who asked for them.
+_MAX_LINES = 10_000
+_MAX_CHARS = 1_000_000
+
+
+class Invocation:
+    """What is known of an invocation while it runs. Times are nanoseconds of the engine's clock."""
+
+    __slots__ = (
+        "accepted",
+        "arn",
+        "environment",
+        "function_error",
+        "future",
+        "init_ms",
+        "lines",
+        "payload",
+        "request",
+        "request_id",
+        "responded",
+        "started",
+        "status",
+        "trace_id",
+        "version",
+        "_chars",
+    )
+
+    def __init__(self, request: InvokeRequest, request_id: str, version: FunctionVersion, arn: str, accepted: int) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.version = version
+        self.arn = arn
+        self.trace_id = request.trace_id or new_trace_id()
+        self.accepted = accepted
+        self.started = 0
+        self.responded: int | None = None
+        self.environment = ""
+        self.status = InvocationStatus.WAITING
+        self.payload = b""
+        self.function_error: str | None = None
+        self.init_ms: float | None = None
+        self.future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+        self.lines: deque[str] | None = deque(maxlen=_MAX_LINES) if request.logs else None
+        self._chars = 0
+
+    def log(self, text: str) -> None:
+        """Keep a line for a caller who asked for the log; the newest lines win."""
+        if self.lines is None:
+            return
+        if len(self.lines) == _MAX_LINES:
+            self._chars -= len(self.lines[0]) + 1
+        self.lines.append(text)
+        self._chars += len(text) + 1
+        while self._chars > _MAX_CHARS and len(self.lines) > 1:
+            self._chars -= len(self.lines.popleft()) + 1
+
+    def respond(self, status: InvocationStatus, payload: bytes, function_error: str | None, now: int) -> None:
+        """The outcome is known. A caller who did not ask for logs has it now, without waiting for the report."""
+        self.status, self.payload, self.function_error, self.responded = status, payload, function_error, now
+        if self.lines is None and not self.future.done():
+            self.future.set_result(self.result((now - self.started) / 1e6, 0))
+
+    def result(self, duration_ms: float, max_memory_mb: int) -> InvocationResult:
+        return InvocationResult(
+            request_id=self.request_id,
+            status=self.status,
+            payload=self.payload,
+            executed_version=self.version.version,
+            function_error=self.function_error,
+            environment=self.environment,
+            duration_ms=duration_ms,
+            init_ms=self.init_ms,
+            billed_ms=billed(duration_ms, self.init_ms),
+            memory_size=self.version.configuration.memory_size,
+            max_memory_mb=max_memory_mb,
+            trace_id=self.trace_id,
+            log=None if self.lines is None else "".join(f"{line}\n" for line in self.lines),
+        )
+
+    def finish(self, duration_ms: float, max_memory_mb: int) -> None:
+        """Everything is known and logged: answer whoever still waits."""
+        if not self.future.done():
+            self.future.set_result(self.result(duration_ms, max_memory_mb))
+
+    def abort(self, error: Exception) -> None:
+        """No environment ever had it."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+def new_trace_id() -> str:
+    """An X-Ray trace header, not sampled (X-Ray Developer Guide, "Tracing header")."""
+    noise = os.urandom(20).hex()
+    return f"Root=1-{int(time.time()):08x}-{noise[:24]};Parent={noise[24:]};Sampled=0"
+
+
+def timed_out(request_id: str, seconds: float) -> bytes:
+    """The caller's payload after a timeout."""
+    return error_payload("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
+
+
+def exited(request_id: str, code: int | None, signal_name: str | None) -> bytes:
+    """The caller's payload when the runtime's process ended during the invocation."""
+    if signal_name:
+        return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: signal: {signal_name}")
+    if code:
+        return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {code}")
+    return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason")
+
+
+def error_payload(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": message}, separators=(",", ":")).encode()

@@ -1,0 +1,142 @@
+"""What the engine needs from outside, injected at composition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any, Protocol, TypeVar
+
+from workbench.model.functions import Alias, FunctionVersion
+from workbench.model.invocations import QueuedEvent
+from workbench.model.runtimes import RuntimeVersion
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class NextEvent:
+    """What a runtime is told when it asks for the next invocation. Empty values are not sent."""
+
+    request_id: str
+    deadline_ms: int
+    function_arn: str
+    trace_id: str
+    client_context: str | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a runtime is told after it posted something: a status, and an error type and message if it is one."""
+
+    status: int
+    error_type: str = ""
+    message: str = ""
+
+
+ACCEPTED = Answer(202)
+
+
+class RuntimeLink(Protocol):
+    """One environment's side of the Runtime API; the listener's identity is the environment's."""
+
+    def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
+        """The runtime is ready. `reply` is called once, now or later; an Answer instead refuses."""
+
+    def respond(self, request_id: str, body: bytes) -> Answer:
+        """The function's result."""
+
+    def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
+        """The function's error."""
+
+    def fail_init(self, error_type: str, body: bytes) -> Answer:
+        """The runtime could not initialise."""
+
+    def connections(self, count: int) -> None:
+        """How many connections from inside are open now."""
+
+
+class Listener(Protocol):
+    """A Runtime API being served."""
+
+    #: `host:port` as seen from inside: the value of AWS_LAMBDA_RUNTIME_API.
+    address: str
+
+    def close(self) -> None:
+        """Stop serving and drop the connections."""
+
+
+class ListenerFactory(Protocol):
+    """Serves the Runtime API for one environment."""
+
+    async def open(self, link: RuntimeLink, sock: socket | None) -> Listener:
+        """Serve on `sock`, or on a free port of 127.0.0.1."""
+
+
+class Store(Protocol):
+    """What lasts. Every write is durable when it returns; all calls come from one thread."""
+
+    def load(self) -> tuple[list[FunctionVersion], list[Alias], list[QueuedEvent]]:
+        """Everything there is."""
+
+    def put_code(self, archive: bytes) -> str:
+        """Keep an archive; its hex SHA-256."""
+
+    def code(self, sha256: str) -> bytes:
+        """An archive, verified against its name."""
+
+    def extract(self, sha256: str) -> Path:
+        """The folder with an archive's files, made when it is not there."""
+
+    def put_version(self, version: FunctionVersion) -> None:
+        """Write or replace one version."""
+
+    def publish(self, name: str, build: Callable[[int], FunctionVersion]) -> FunctionVersion:
+        """Write the version that `build` makes of the function's next number."""
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Forget one version."""
+
+    def delete_function(self, name: str) -> None:
+        """Forget a function, its versions and aliases. Its numbers are not used again."""
+
+    def put_alias(self, alias: Alias) -> None:
+        """Write or replace an alias."""
+
+    def delete_alias(self, function: str, name: str) -> None:
+        """Forget an alias."""
+
+    def put_event(self, event: QueuedEvent) -> None:
+        """Write or replace a queued event."""
+
+    def delete_event(self, request_id: str) -> None:
+        """Forget a queued event."""
+
+    def close(self) -> None:
+        """Let go of files and locks."""
+
+
+class StoreThread(Protocol):
+    """Runs calls of the store off the engine's loop, in order."""
+
+    async def run(self, call: Callable[..., T], *args: Any) -> T:
+        """Call, and answer what it answers."""
+
+    async def aclose(self) -> None:
+        """Finish what is queued."""
+
+
+class Runtimes(Protocol):
+    """Finds what realises a runtime identifier on this machine."""
+
+    def known(self) -> tuple[str, ...]:
+        """Every identifier of the catalogue."""
+
+    async def resolve(self, runtime: str) -> RuntimeVersion:
+        """The newest runtime version.
+
+        Raises:
+            RuntimeUnavailable: nothing here realises it; the message names the mend.
+        """

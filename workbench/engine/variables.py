@@ -1,0 +1,64 @@
+"""The environment variables of a function's runtime.
+
+Source: Lambda Developer Guide, "Using Lambda environment variables", and the precedence of AWS's runtime interface
+emulator: the customer's, over those of the platform that are not reserved, under those that are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from workbench.backends.api import Layout
+from workbench.model.functions import FunctionVersion
+from workbench.model.names import Account
+
+
+def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
+    """`YYYY/MM/DD/[version]<32 hex>`: one stream an environment."""
+    day = time.strftime("%Y/%m/%d", time.gmtime(now))
+    return f"{day}/[{version.version}]{hashlib.md5(environment.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def runtime_variables(
+    version: FunctionVersion, account: Account, layout: Layout, address: str, environment: str, now: float
+) -> dict[str, str]:
+    """Everything that the runtime's process gets, and nothing else."""
+    configuration = version.configuration
+    task, opt, client = layout.task, layout.opt, layout.runtime
+    logging = configuration.settings.get("LoggingConfig", {})
+    customer = dict(configuration.environment or {})
+    unreserved = {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin",
+        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib:{opt}/lib",
+        "PYTHONPATH": client,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    }
+    reserved = {
+        "_HANDLER": configuration.handler,
+        "AWS_REGION": account.region,
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_LAMBDA_FUNCTION_NAME": version.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_size),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{version.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(version, environment, now),
+        "AWS_LAMBDA_RUNTIME_API": address,
+        # Credentials that every local service accepts and that open nothing real.
+        "AWS_ACCESS_KEY_ID": "workbench",
+        "AWS_SECRET_ACCESS_KEY": "workbench",
+        "AWS_SESSION_TOKEN": "workbench",
+        "LAMBDA_TASK_ROOT": task,
+        "LAMBDA_RUNTIME_DIR": client,
+    }
+    if not configuration.runtime.startswith("provided"):
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{configuration.runtime}"
+    if logging.get("LogFormat") == "JSON":
+        reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        reserved["AWS_LAMBDA_LOG_LEVEL"] = logging.get("ApplicationLogLevel", "INFO")
+    if customer.get("PYTHONPATH"):
+        customer["PYTHONPATH"] = f"{customer['PYTHONPATH']}:{client}"
+    return {**unreserved, **customer, **reserved}

@@ -1,0 +1,153 @@
+"""Invoke. `run` is the whole of it, and is what the fast path calls once it knows whom a request addresses.
+
+Source: Lambda API reference, Invoke; Lambda quotas; Lambda Developer Guide, "Using the Lambda context object".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from workbench.client.port import EnginePort
+from workbench.http.lambda_api.checks import check_request
+from workbench.http.lambda_api.operations import Call, operation
+from workbench.http.lambda_api.shape import REQUEST_ID
+from workbench.http.messages import Response
+from workbench.model.errors import InvalidRequestContent, RequestEntityTooLarge
+from workbench.model.invocations import InvocationType, InvokeRequest
+from workbench.model.names import FunctionRef
+
+#: A request's payload, by type: 6 MB, and 1 MB when it is queued.
+PAYLOAD_BYTES = 6_291_456
+EVENT_BYTES = 1_048_576
+CLIENT_CONTEXT_BYTES = 3_583
+LOG_TAIL_BYTES = 4_096
+
+TYPES: Mapping[str | None, InvocationType] = {
+    None: InvocationType.REQUEST_RESPONSE,
+    **{kind.value: kind for kind in InvocationType},
+}
+LOGS: Mapping[str | None, bool] = {None: False, "None": False, "Tail": True}
+#: Headers that the fast path leaves to the model.
+RARE_HEADERS = ("x-amz-tenant-id", "x-amz-durable-execution-name")
+
+_JSON = ("Content-Type", "application/json")
+_STATUS = {InvocationType.REQUEST_RESPONSE: 200, InvocationType.EVENT: 202, InvocationType.DRY_RUN: 204}
+
+
+@operation("Invoke")
+async def invoke(call: Call) -> Response:
+    params = call.params
+    return await run(
+        call.port,
+        call.ref(),
+        TYPES[params.get("InvocationType")],
+        LOGS[params.get("LogType")],
+        call.request.headers,
+        call.request.body,
+    )
+
+
+async def run(
+    port: EnginePort, ref: FunctionRef, kind: InvocationType, logs: bool, headers: Mapping[str, str], body: bytes
+) -> Response:
+    """Check the payload, invoke, and put the result on the wire.
+
+    Raises:
+        ApiError: the payload or the client context is refused, or the engine's own refusal.
+    """
+    if body:
+        _check_payload(body, kind)
+    context = headers.get("x-amz-client-context")
+    result = await port.invoke(
+        InvokeRequest(
+            function=ref,
+            payload=body or b"{}",
+            type=kind,
+            logs=logs and kind is InvocationType.REQUEST_RESPONSE,
+            client_context=None if context is None else _client_context(context, kind),
+            trace_id=headers.get("x-amzn-trace-id"),
+        )
+    )
+    answered = [(REQUEST_ID, result.request_id)]
+    if result.trace_id is not None:
+        answered.append(("X-Amzn-Trace-Id", result.trace_id))
+    if kind is not InvocationType.REQUEST_RESPONSE:
+        return Response(_STATUS[kind], b"", answered)
+    answered.append(_JSON)
+    if result.executed_version is not None:
+        answered.append(("X-Amz-Executed-Version", result.executed_version))
+    if result.function_error is not None:
+        answered.append(("X-Amz-Function-Error", result.function_error))
+    if logs and result.log is not None:
+        tail = result.log.encode("utf-8", "replace")[-LOG_TAIL_BYTES:]
+        answered.append(("X-Amz-Log-Result", base64.b64encode(tail).decode("ascii")))
+    return Response(200, result.payload, answered)
+
+
+def _check_payload(body: bytes, kind: InvocationType) -> None:
+    if kind is InvocationType.EVENT:
+        if len(body) > EVENT_BYTES:
+            raise RequestEntityTooLarge(
+                f"{len(body)} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)"
+            )
+    else:
+        check_request(len(body), PAYLOAD_BYTES, "InvokeFunction")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_json(f"Invalid UTF-8 byte 0x{body[error.start]:02x} at {error.start}") from None
+    if not _is_json(text, _decoder):
+        _is_json(text, _patient_decoder)
+
+
+def _is_json(text: str, decoder: json.JSONDecoder) -> bool:
+    """True for JSON, False if an integer is longer than this decoder takes.
+
+    Raises:
+        InvalidRequestContent: it is not JSON.
+    """
+    try:
+        decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise _not_json(f"{error.msg}; line: {error.lineno}, column: {error.colno}") from None
+    except RecursionError:
+        raise _not_json("Document nesting depth exceeds the maximum allowed") from None
+    except _NotANumber as error:
+        raise _not_json(f"Non-standard token '{error}'") from None
+    except ValueError:
+        return False
+    return True
+
+
+class _NotANumber(ValueError):
+    """NaN and the infinities, which JSON does not have."""
+
+
+def _not_a_number(text: str) -> NoReturn:
+    raise _NotANumber(text)
+
+
+_decoder = json.JSONDecoder(parse_constant=_not_a_number)
+#: Python's int() balks at thousands of digits, which are JSON all the same. Slower, as it asks back for each integer.
+_patient_decoder = json.JSONDecoder(parse_constant=_not_a_number, parse_int=len)
+
+
+def _not_json(detail: str) -> InvalidRequestContent:
+    return InvalidRequestContent(f"Could not parse request body into json: Could not parse payload into json: {detail}")
+
+
+def _client_context(text: str, kind: InvocationType) -> str | None:
+    """The JSON text that the handler's context gets; only synchronous invocations pass it on."""
+    if len(text) > CLIENT_CONTEXT_BYTES:
+        raise InvalidRequestContent(f"Client context must be at most {CLIENT_CONTEXT_BYTES} bytes of base64.")
+    try:
+        decoded = base64.b64decode(text, validate=True).decode("utf-8")
+        value: Any = json.loads(decoded)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
+    return decoded if kind is InvocationType.REQUEST_RESPONSE else None

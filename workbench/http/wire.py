@@ -1,0 +1,190 @@
+"""The one HTTP/1.1 protocol, for the Runtime API and for the front doors alike.
+
+Parsing is httptools' (llhttp), which refuses smuggling and malformed framing. Limits and keep-alive are ours.
+Source: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+
+from workbench.http.messages import Request, Response
+
+#: Bytes of request line and headers together.
+MAX_HEAD = 1_048_576
+MAX_HEADERS = 256
+#: Seconds that a request may take from its first byte to its last, per megabyte allowed and at least this.
+HEAD_SECONDS = 20.0
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection. Subclasses answer `received` by calling `send`, now or later, once a request, in order.
+
+    Requests that arrive before the one in hand is answered wait: HTTP/1.1 answers in order.
+    """
+
+    max_body = 6_291_556
+    #: Seconds between the first byte of a request and its last; None on trusted, long-lived connections.
+    patience: float | None = HEAD_SECONDS
+
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: list[tuple[Request, bool]] = []
+        self._busy = False
+        self._closing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head = 0
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._too_large = False
+
+    # -- asyncio.Protocol
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._closing = True
+        self._waiting.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self.patience is not None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.patience, self._too_slow)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400, "this server speaks HTTP/1.1 only")
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"malformed request: {error}")
+
+    # -- httptools
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        key = name.decode("latin-1").lower()
+        if key in self._headers:
+            if key in ("host", "content-length", "authorization"):
+                raise _Malformed(f"more than one {key} header")
+            self._headers[key] += ", " + value.decode("latin-1")
+        else:
+            self._headers[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        length = self._headers.get("content-length")
+        if length is not None and (not length.isdigit() or int(length) > self.max_body):
+            self._too_large = True
+        if self._headers.get("expect", "").lower() == "100-continue" and not self._too_large:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self.max_body:
+            self._too_large = True
+            self._chunks.clear()
+        else:
+            self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        self._stop_timer()
+        path, _, query = self._url.decode("latin-1").partition("?")
+        chunks = self._chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        request = Request(self._parser.get_method().decode("ascii"), path, query, self._headers, body)
+        keep = bool(self._parser.should_keep_alive())
+        too_large = self._too_large
+        self._reset()
+        if self._busy:
+            if len(self._waiting) >= 64:
+                raise _Malformed("too many requests in one go")
+            self._waiting.append((request, keep))
+            return
+        self._busy = True
+        self._keep = keep
+        if too_large:
+            self.oversized(request)
+        else:
+            self.received(request)
+
+    # -- for subclasses
+    def received(self, request: Request) -> None:
+        """A whole request is here."""
+        raise NotImplementedError
+
+    def oversized(self, request: Request) -> None:
+        """A request whose body is beyond `max_body`; its body is empty here."""
+        self.send(Response(413, b""))
+
+    def send(self, response: Response) -> None:
+        """Answer the request in hand."""
+        head = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}\r\n"]
+        head += [f"{name}: {value}\r\n" for name, value in response.headers]
+        if response.status != 204:
+            head.append(f"content-length: {len(response.body)}\r\n")
+        if not self._keep:
+            head.append("connection: close\r\n")
+        head.append("\r\n")
+        self.write(("".join(head)).encode("latin-1", "replace") + response.body)
+
+    def write(self, answer: bytes) -> None:
+        """Send a whole answer that is already bytes."""
+        if self._closing:
+            return
+        self.transport.write(answer)
+        self.done()
+
+    def done(self) -> None:
+        """The answer is written: take the next request, or close."""
+        if not self._keep:
+            self._close()
+            return
+        self._busy = False
+        if self._waiting:
+            request, self._keep = self._waiting.pop(0)
+            self._busy = True
+            self.received(request)
+
+    # -- ends
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEAD or len(self._headers) > MAX_HEADERS:
+            raise _Malformed("request line and headers are too large")
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._keep = False
+        self.send(Response(status, message.encode(), [("content-type", "text/plain")]))
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self._busy:
+            self._refuse(408, "the request took too long to arrive")
+
+    def _close(self) -> None:
+        self._closing = True
+        self._stop_timer()
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Malformed(Exception):
+    """Raised inside a parser callback; httptools hands it on as HttpParserCallbackError."""

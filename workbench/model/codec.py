@@ -1,0 +1,125 @@
+"""Dataclasses to JSON and back, driven by their type hints.
+
+One road for the store, the remote client and the live stream. `bytes` travel as base64, enums as their value, tuples as
+lists, paths as text. Unknown keys are ignored, so that an older reader survives a newer writer's additions.
+"""
+
+from __future__ import annotations
+
+import base64
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+Decoder = Callable[[Any], Any]
+
+
+def encode(value: Any) -> Any:
+    """Turn a value of the model into what `json.dumps` takes."""
+    if value is None or value.__class__ in (str, int, float, bool):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: encode(getattr(value, name)) for name in _field_names(value.__class__)}
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not travel as JSON")
+
+
+def decode(kind: Any, data: Any) -> Any:
+    """Rebuild a value of type `kind` from parsed JSON.
+
+    Raises:
+        ValueError: the data does not fit the type; the message names the field.
+    """
+    return _decoder(kind)(data)
+
+
+@lru_cache(maxsize=None)
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+@lru_cache(maxsize=None)
+def _decoder(kind: Any) -> Decoder:
+    if kind is Any:
+        return lambda data: data
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _optional_decoder(args)
+    if origin in (tuple, list):
+        return _sequence_decoder(origin, args)
+    if origin is not None and issubclass(origin, Mapping):
+        value = _decoder(args[1])
+        return lambda data: {key: value(item) for key, item in _expect(dict, data).items()}
+    if isinstance(kind, type):
+        if is_dataclass(kind):
+            return _dataclass_decoder(kind)
+        if issubclass(kind, Enum) or kind is Path:
+            return kind
+        if kind is bytes:
+            return lambda data: base64.b64decode(_expect(str, data), validate=True)
+        if kind is float:
+            return lambda data: float(_expect((int, float), data))
+        if kind in (str, int, bool):
+            return lambda data: _expect(kind, data)
+        if kind is type(None):
+            return lambda data: _expect(kind, data)
+    raise TypeError(f"{kind!r} does not travel as JSON")
+
+
+def _expect(kind: Any, data: Any) -> Any:
+    if not isinstance(data, kind):
+        raise ValueError(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}")
+    return data
+
+
+def _optional_decoder(args: tuple[Any, ...]) -> Decoder:
+    rest = [arg for arg in args if arg is not type(None)]
+    if len(rest) != 1 or len(rest) == len(args):
+        raise TypeError(f"a union of {args} does not travel as JSON")
+    inner = _decoder(rest[0])
+    return lambda data: None if data is None else inner(data)
+
+
+def _sequence_decoder(origin: Any, args: tuple[Any, ...]) -> Decoder:
+    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+        items = [_decoder(arg) for arg in args]
+        return lambda data: tuple(item(value) for item, value in zip(items, _expect(list, data), strict=True))
+    inner = _decoder(args[0])
+    return lambda data: origin(inner(item) for item in _expect(list, data))
+
+
+def _dataclass_decoder(kind: type) -> Decoder:
+    hints = get_type_hints(kind)
+    decoders: dict[str, Decoder] = {}
+
+    def build(data: Any) -> Any:
+        if not decoders:
+            decoders.update({field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init})
+        values = {}
+        for name, item in _expect(dict, data).items():
+            decoder = decoders.get(name)
+            if decoder is None:
+                continue
+            try:
+                values[name] = decoder(item)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{kind.__name__}.{name}: {error}") from error
+        try:
+            return kind(**values)
+        except TypeError as error:
+            raise ValueError(f"{kind.__name__}: {error}") from error
+
+    return build

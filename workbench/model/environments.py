@@ -1,0 +1,66 @@
+"""The life of an execution environment, as states with one name and one glyph each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EnvironmentState(StrEnum):
+    CREATING = "creating"
+    INIT = "init"
+    IDLE = "idle"
+    BUSY = "busy"
+    FROZEN = "frozen"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def placeable(self) -> bool:
+        """Can an invocation be placed here now?"""
+        return self in _PLACEABLE
+
+    @property
+    def final(self) -> bool:
+        return self in _FINAL
+
+    @property
+    def glyph(self) -> str:
+        """One character, the same on every screen and readable without colour."""
+        return _GLYPHS[self]
+
+
+_PLACEABLE = frozenset({EnvironmentState.IDLE, EnvironmentState.FROZEN})
+_FINAL = frozenset({EnvironmentState.STOPPED, EnvironmentState.FAILED})
+_GLYPHS = {
+    EnvironmentState.CREATING: "▓",
+    EnvironmentState.INIT: "▒",
+    EnvironmentState.IDLE: "-",
+    EnvironmentState.BUSY: "█",
+    EnvironmentState.FROZEN: "·",
+    EnvironmentState.STOPPING: "s",
+    EnvironmentState.STOPPED: "S",
+    EnvironmentState.FAILED: "!",
+}
+
+#: Which state may follow which. Anything else is a bug in the engine and is refused there.
+TRANSITIONS: dict[EnvironmentState, frozenset[EnvironmentState]] = {
+    EnvironmentState.CREATING: frozenset(
+        {EnvironmentState.INIT, EnvironmentState.STOPPING, EnvironmentState.STOPPED, EnvironmentState.FAILED}
+    ),
+    EnvironmentState.INIT: frozenset(
+        {
+            EnvironmentState.INIT,
+            EnvironmentState.IDLE,
+            EnvironmentState.BUSY,
+            EnvironmentState.STOPPING,
+            EnvironmentState.FAILED,
+        }
+    ),
+    EnvironmentState.IDLE: frozenset({EnvironmentState.BUSY, EnvironmentState.FROZEN, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
+    EnvironmentState.BUSY: frozenset({EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
+    EnvironmentState.FROZEN: frozenset({EnvironmentState.BUSY, EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
+    EnvironmentState.STOPPING: frozenset({EnvironmentState.STOPPED, EnvironmentState.FAILED}),
+    EnvironmentState.STOPPED: frozenset(),
+    EnvironmentState.FAILED: frozenset(),
+}

@@ -1,0 +1,168 @@
+"""The tree of errors.
+
+`WorkbenchError` is what a person reads: a title, a message that says what is wrong and where, and a mend.
+`ApiError` is what a Lambda client reads: AWS's code, HTTP status and message.
+Source of codes, statuses and the spelling of the message key: botocore's `lambda` service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class WorkbenchError(Exception):
+    """Something a person can read and mend. `title` heads a notification; `exit_code` is the command line's."""
+
+    title = "Workbench"
+    exit_code = 4
+
+    def __init__(self, message: str, *, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.mend})" if self.mend else self.message
+
+
+class UsageError(WorkbenchError):
+    """The request itself is wrong: a name, an option, an event that is not JSON."""
+
+    title = "Cannot do that"
+    exit_code = 2
+
+
+class TemplateError(UsageError):
+    """A template cannot be read. `where` is `path:line` when the line is known."""
+
+    title = "Template"
+
+    def __init__(self, message: str, *, where: str, mend: str | None = None) -> None:
+        super().__init__(f"{where}: {message}", mend=mend)
+        self.where = where
+
+
+class BackendError(WorkbenchError):
+    """A backend cannot make or drive an environment."""
+
+    title = "Backend"
+
+
+class BackendUnavailable(BackendError):
+    """The named backend does not work on this machine; `mend` is the command that would change that."""
+
+
+class RuntimeUnavailable(WorkbenchError):
+    """No interpreter or client for a runtime identifier was found on this machine."""
+
+    title = "Runtime"
+
+
+class StateError(WorkbenchError):
+    """The state folder is locked, damaged, of a newer format, or not ours."""
+
+    title = "State"
+
+
+class EngineGone(WorkbenchError):
+    """The engine that this face was attached to no longer answers."""
+
+    title = "Engine"
+
+
+class ApiError(WorkbenchError):
+    """An answer in AWS's words.
+
+    `message_key` is the JSON key of the message: botocore's model spells it `message` for some shapes and `Message`
+    for others, and clients see the difference. `members` are further members of the error's shape.
+    """
+
+    title = "Lambda"
+    exit_code = 2
+    code = "ServiceException"
+    status = 500
+    message_key = "Message"
+    kind: str | None = "User"
+
+    def __init__(self, message: str, **members: object) -> None:
+        super().__init__(message)
+        self.members: Mapping[str, object] = members
+
+
+class ServiceException(ApiError):
+    exit_code = 4
+    kind = "Service"
+
+
+class ResourceNotFound(ApiError):
+    code, status = "ResourceNotFoundException", 404
+
+
+class ResourceConflict(ApiError):
+    code, status, message_key = "ResourceConflictException", 409, "message"
+
+
+class InvalidParameterValue(ApiError):
+    code, status, message_key = "InvalidParameterValueException", 400, "message"
+
+
+class InvalidRequestContent(ApiError):
+    code, status, message_key = "InvalidRequestContentException", 400, "message"
+
+
+class PreconditionFailed(ApiError):
+    code, status, message_key = "PreconditionFailedException", 412, "message"
+
+
+class RequestEntityTooLarge(ApiError):
+    code, status, message_key = "RequestEntityTooLargeException", 413, "message"
+
+
+class AccessDenied(ApiError):
+    code, status, message_key = "AccessDeniedException", 403, "Message"
+
+
+class UnknownOperation(ApiError):
+    code, status, message_key, kind = "UnknownOperationException", 404, "message", None
+
+
+class ValidationException(ApiError):
+    """Shape constraints broken. AWS answers with only a `message`, in its `N validation error(s) detected` form."""
+
+    code, status, message_key, kind = "ValidationException", 400, "message", None
+
+    def __init__(self, problems: list[str]) -> None:
+        count = len(problems)
+        super().__init__(f"{count} validation error{'s' if count > 1 else ''} detected: {'; '.join(problems)}")
+
+
+class TooManyRequests(ApiError):
+    """A throttle. `reason` is one of AWS's `ThrottleReason` values."""
+
+    code, status, message_key = "TooManyRequestsException", 429, "message"
+    exit_code = 3
+
+    def __init__(self, reason: str, message: str = "Rate Exceeded.") -> None:
+        super().__init__(message, Reason=reason)
+        self.reason = reason
+
+
+def api_error(code: str, message: str, **members: object) -> ApiError:
+    """Rebuild the error that a remote engine answered with; an unknown code keeps its name."""
+    for kind in _subclasses(ApiError):
+        if kind.code == code:
+            error = kind.__new__(kind)
+            ApiError.__init__(error, message, **members)
+            if isinstance(error, TooManyRequests):
+                error.reason = str(members.get("Reason", ""))
+            return error
+    error = ApiError(message, **members)
+    error.code = code
+    return error
+
+
+def _subclasses(kind: type[ApiError]) -> list[type[ApiError]]:
+    found = list(kind.__subclasses__())
+    for child in kind.__subclasses__():
+        found += _subclasses(child)
+    return found

@@ -1,0 +1,139 @@
+"""Event records: every step of the engine, typed. `live` reduces them; nothing else needs to listen.
+
+All `t` are nanoseconds of the engine's monotonic clock; `wall` is epoch seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.model.environments import EnvironmentState
+from workbench.model.functions import Alias, FunctionVersion
+from workbench.model.invocations import InvocationStatus, InvocationType
+
+
+@dataclass(slots=True)
+class FunctionChanged:
+    """A version was created or changed; `$LATEST` included."""
+
+    t: int
+    version: FunctionVersion
+
+
+@dataclass(slots=True)
+class FunctionDeleted:
+    """A version, or the whole function when `version` is None, is gone."""
+
+    t: int
+    function: str
+    version: str | None = None
+
+
+@dataclass(slots=True)
+class AliasChanged:
+    t: int
+    alias: Alias
+
+
+@dataclass(slots=True)
+class AliasDeleted:
+    t: int
+    function: str
+    name: str
+
+
+@dataclass(slots=True)
+class EnvironmentChanged:
+    """An environment entered `state`. The descriptive fields are set when it is created and repeated after."""
+
+    t: int
+    id: str
+    state: EnvironmentState
+    reason: str
+    function: str
+    version: str
+    backend: str
+    memory_size: int
+    pid: int | None = None
+    max_memory_mb: int = 0
+    init_ms: float | None = None
+
+
+@dataclass(slots=True)
+class InvocationAccepted:
+    """Routed, admitted and placed. `why` says why it got the environment it got: `warm`, or `cold: …`."""
+
+    t: int
+    request_id: str
+    function: str
+    qualifier: str | None
+    version: str
+    type: InvocationType
+    environment: str
+    cold: bool
+    why: str
+    payload: bytes
+    wall: float
+
+
+@dataclass(slots=True)
+class InvocationStarted:
+    """The runtime was handed the event."""
+
+    t: int
+    request_id: str
+
+
+@dataclass(slots=True)
+class InvocationFinished:
+    t: int
+    request_id: str
+    status: InvocationStatus
+    payload: bytes
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    max_memory_mb: int
+    error_type: str | None = None
+
+
+@dataclass(slots=True)
+class InvocationRefused:
+    """Throttled, or failed before any environment had it."""
+
+    t: int
+    request_id: str
+    function: str
+    qualifier: str | None
+    type: InvocationType
+    reason: str
+    wall: float
+    status: InvocationStatus = InvocationStatus.THROTTLED
+
+
+@dataclass(slots=True)
+class LogLine:
+    """One line of an environment's log. `stream` is `function` (stdout and stderr, in order) or `platform`."""
+
+    t: int
+    wall: float
+    environment: str
+    function: str
+    version: str
+    request_id: str | None
+    stream: str
+    text: str
+
+
+Event = (
+    FunctionChanged
+    | FunctionDeleted
+    | AliasChanged
+    | AliasDeleted
+    | EnvironmentChanged
+    | InvocationAccepted
+    | InvocationStarted
+    | InvocationFinished
+    | InvocationRefused
+    | LogLine
+)

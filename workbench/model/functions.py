@@ -1,0 +1,99 @@
+"""Functions, versions and aliases as values.
+
+Fields the engine acts on are typed. Settings that it only stores and returns stay in `settings`, spelled as AWS does.
+Source of defaults and limits: Lambda API reference, CreateFunction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from workbench.model.names import LATEST
+
+
+class FunctionState(StrEnum):
+    PENDING = "Pending"
+    ACTIVE = "Active"
+    INACTIVE = "Inactive"
+    FAILED = "Failed"
+
+
+class UpdateStatus(StrEnum):
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    IN_PROGRESS = "InProgress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionConfiguration:
+    """What a version freezes. Times in seconds, sizes in MB."""
+
+    runtime: str
+    handler: str
+    role: str
+    description: str = ""
+    timeout: int = 3
+    memory_size: int = 128
+    ephemeral_storage: int = 512
+    architecture: str = "x86_64"
+    environment: Mapping[str, str] | None = None
+    layers: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A deployment package: hex SHA-256 of the zip as uploaded, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionVersion:
+    """`$LATEST` or one immutable published version. `last_modified` is in epoch seconds."""
+
+    name: str
+    version: str = LATEST
+    configuration: FunctionConfiguration
+    code: Code
+    revision_id: str
+    last_modified: float
+    state: FunctionState = FunctionState.ACTIVE
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    update_status: UpdateStatus | None = UpdateStatus.SUCCESSFUL
+    update_reason: str | None = None
+    update_reason_code: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version: what an execution environment belongs to."""
+        return (self.name, self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name for a version, with at most one additional version and its weight (0.0 to 1.0)."""
+
+    function: str
+    name: str
+    version: str
+    description: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    revision_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFunction:
+    """A request to create a function; `code` is the zip archive's bytes."""
+
+    name: str
+    configuration: FunctionConfiguration
+    code: bytes
+    publish: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)

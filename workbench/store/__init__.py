@@ -1,0 +1,1 @@
+"""What lasts: SQLite for records, content-addressed files for code."""

@@ -1,0 +1,70 @@
+"""Makes the engine have what a template wants: creates what is missing, updates what differs, touches nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from workbench.client.port import EnginePort
+from workbench.model.errors import ResourceNotFound, WorkbenchError
+from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
+from workbench.model.names import FunctionRef
+from workbench.templates.pack import pack
+from workbench.templates.sam import DesiredFunction
+
+
+async def deploy(port: EnginePort, functions: list[DesiredFunction]) -> list[str]:
+    """Bring the functions to the engine and wait until they can be invoked; what was done, a line each.
+
+    Raises:
+        WorkbenchError: a function was refused or did not become ready; the others were still brought.
+    """
+    done: list[str] = []
+    failed: list[str] = []
+    for outcome in await asyncio.gather(*(_bring(port, wanted) for wanted in functions), return_exceptions=True):
+        if isinstance(outcome, WorkbenchError):
+            failed.append(str(outcome))
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            done += outcome
+    if failed:
+        raise WorkbenchError("; ".join(failed))
+    return done
+
+
+async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:
+    archive = pack(wanted.folder)
+    try:
+        current = await port.get_function(FunctionRef(wanted.name))
+    except ResourceNotFound:
+        await port.create_function(
+            NewFunction(name=wanted.name, configuration=wanted.configuration, code=archive, tags=wanted.tags)
+        )
+        await _settled(port, wanted.name)
+        return [f"created {wanted.name}", *wanted.notes]
+    done = []
+    if current.configuration != wanted.configuration:
+        await port.update_function_configuration(wanted.name, wanted.configuration)
+        await _settled(port, wanted.name)
+        done.append(f"updated the configuration of {wanted.name}")
+    if current.code.sha256 != hashlib.sha256(archive).hexdigest():
+        await port.update_function_code(wanted.name, archive)
+        await _settled(port, wanted.name)
+        done.append(f"updated the code of {wanted.name}")
+    return done
+
+
+async def _settled(port: EnginePort, name: str) -> FunctionVersion:
+    """Wait until a function has left Pending and InProgress."""
+    pause = 0.001
+    while True:
+        version = await port.get_function(FunctionRef(name))
+        if version.state is FunctionState.FAILED:
+            raise WorkbenchError(f"{name}: {version.state_reason}")
+        if version.update_status is UpdateStatus.FAILED:
+            raise WorkbenchError(f"{name}: {version.update_reason}")
+        if version.state is FunctionState.ACTIVE and version.update_status is UpdateStatus.SUCCESSFUL:
+            return version
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.1)

@@ -1,0 +1,150 @@
+"""The commands of the main screen."""
+
+from __future__ import annotations
+
+from workbench.tui.commands.base import Command
+
+
+class Open(Command):
+    """Open what is selected: all there is to know about it."""
+
+    keys, shown_key, title, footer = "enter", "⏎", "Open", "open"
+    action = "screen.open"
+
+
+class Fire(Command):
+    """Fire the selected function: choose the event, the qualifier and the invocation type."""
+
+    keys, shown_key, title, footer = "f", "f", "Fire…", "fire"
+    action = "screen.fire"
+
+
+class FireAgain(Command):
+    """Fire the selected function at once, with its last event or else its saved one."""
+
+    keys, shown_key, title, footer = "F", "F", "Fire again", "again"
+    action = "screen.fire_again"
+
+
+class Filter(Command):
+    """Filter the functions by name: letters in their order are enough."""
+
+    keys, shown_key, title, footer = "slash", "/", "Filter functions", "filter"
+    action = "screen.filter"
+
+
+class Pause(Command):
+    """Hold the focused list still, or let it run again."""
+
+    keys, shown_key, title, footer = "space", "space", "Pause or resume the list", "pause"
+    action = "screen.pause"
+
+
+class Only(Command):
+    """Show only what belongs to the selected function in this list, or everything again."""
+
+    keys, shown_key, title, footer = "o", "o", "Only the selected function", "only"
+    action = "screen.only"
+
+
+class Kill(Command):
+    """End the selected environment at once; an invocation in it fails."""
+
+    keys, shown_key, title, footer = "K", "K", "Kill the environment…", "kill"
+    action = "screen.kill"
+
+
+class ZoomIn(Command):
+    """Show less time in more detail."""
+
+    keys, shown_key, title = "plus,equals_sign", "+", "Zoom the timelines in"
+    action = "screen.zoom(-1)"
+
+
+class ZoomOut(Command):
+    """Show more time in less detail."""
+
+    keys, shown_key, title = "minus", "-", "Zoom the timelines out"
+    action = "screen.zoom(1)"
+
+
+class Deploy(Command):
+    """Deploy the functions of this project's template."""
+
+    keys, shown_key, title, footer = "d", "d", "Deploy the template", "deploy"
+    action = "screen.deploy"
+
+
+class Functions(Command):
+    """Go to the functions."""
+
+    keys, shown_key, title = "1", "1", "Functions"
+    action = "screen.pane(0)"
+
+
+class Environments(Command):
+    """Go to the execution environments and their timelines."""
+
+    keys, shown_key, title = "2", "2", "Environments"
+    action = "screen.pane(1)"
+
+
+class Invocations(Command):
+    """Go to the invocations, the newest first."""
+
+    keys, shown_key, title = "3", "3", "Invocations"
+    action = "screen.pane(2)"
+
+
+class Logs(Command):
+    """Go to the logs, the newest last."""
+
+    keys, shown_key, title = "4", "4", "Logs"
+    action = "screen.pane(3)"
+
+
+class Back(Command):
+    """Go back: clear the filter, let go of the selected row, let a paused list run."""
+
+    keys, shown_key, title, palette = "escape", "esc", "Back", False
+    action = "screen.back"
+
+
+class SwitchTheme(Command):
+    """Switch between the dark and the light theme."""
+
+    keys, shown_key, title = "T", "T", "Dark or light"
+    action = "app.switch_theme"
+
+
+class Help(Command):
+    """Say what each key does here."""
+
+    keys, shown_key, title, footer = "question_mark,f1", "?", "Help", "help"
+    action = "app.help"
+
+
+class Quit(Command):
+    """Leave; asks what becomes of an engine that still has environments."""
+
+    keys, shown_key, title, footer = "q", "q", "Quit", "quit"
+    action = "app.quit"
+
+
+#: Of the screen, whatever has the focus.
+SCREEN: tuple[type[Command], ...] = (
+    Fire,
+    FireAgain,
+    Filter,
+    Deploy,
+    Functions,
+    Environments,
+    Invocations,
+    Logs,
+    Back,
+)
+#: Of the app, on every screen.
+APP: tuple[type[Command], ...] = (SwitchTheme, Help, Quit)
+#: Of one pane each.
+PANES: tuple[type[Command], ...] = (Open, Pause, Only, Kill, ZoomIn, ZoomOut)
+ALL: tuple[type[Command], ...] = (*PANES, *SCREEN, *APP)

@@ -1,0 +1,34 @@
+"""The palette: every command of the screen that it was called from."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from workbench.tui.commands.base import Command
+
+
+class WorkbenchCommands(Provider):
+    """Commands by their title; the docstring says more, the key is named last."""
+
+    def _commands(self) -> list[type[Command]]:
+        return list(getattr(self.screen, "COMMAND_CLASSES", ()))
+
+    async def discover(self) -> Hits:
+        for command in self._commands():
+            yield DiscoveryHit(command.title, self._run(command), help=self._help(command))
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for command in self._commands():
+            score = matcher.match(command.title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(command.title), self._run(command), help=self._help(command))
+
+    def _run(self, command: type[Command]) -> partial[object]:
+        return partial(self.app.run_action, command.action, self.screen)
+
+    @staticmethod
+    def _help(command: type[Command]) -> str:
+        return f"{command.help()}  ({command.shown_key})"

@@ -1,0 +1,90 @@
+"""An environment's life as a row of states, one for each column of a time axis that ends now. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from operator import attrgetter
+
+from workbench.live.view import CELL_NS, Cell, EnvironmentView
+from workbench.model.environments import EnvironmentState
+
+#: What a column that saw several states shows: the first of these, else the state at its end.
+_TELLING = (
+    EnvironmentState.FAILED,
+    EnvironmentState.STOPPED,
+    EnvironmentState.STOPPING,
+    EnvironmentState.CREATING,
+    EnvironmentState.INIT,
+    EnvironmentState.BUSY,
+)
+_index = attrgetter("index")
+
+
+def columns(view: EnvironmentView, now: int, count: int, zoom: int = 1) -> list[EnvironmentState | None]:
+    """The state to show in each of `count` columns of `zoom` cells; the last one holds `now`. None is no environment.
+
+    Columns are aligned to multiples of `zoom`, so that what a column shows does not flicker as time moves on. A state
+    lasts until the next one; after a final state there is nothing.
+    """
+    newest = now // CELL_NS // zoom
+    first = (newest - count + 1) * zoom
+    cells = view.timeline
+    position = bisect_left(cells, first, key=_index)
+    state = _before(view, first, position)
+    shown: list[EnvironmentState | None] = []
+    for start in range(first, (newest + 1) * zoom, zoom):
+        end = start + zoom
+        if position == len(cells) or cells[position].index >= end:
+            shown.append(state)
+            continue
+        seen: list[EnvironmentState] = []
+        while position < len(cells) and cells[position].index < end:
+            seen += cells[position].seen
+            state = cells[position].last
+            position += 1
+        shown.append(_telling(seen, state))
+        if state is not None and state.final:
+            state = None
+    return shown
+
+
+def trail(view: EnvironmentView) -> str:
+    """The glyphs of what the environment went through in its last quarter of a second with a change, oldest first."""
+    if not view.timeline:
+        return view.state.glyph
+    cell = view.timeline[-1]
+    states = [*cell.seen]
+    if states[-1:] != [cell.last]:
+        states.append(cell.last)
+    return "".join(state.glyph for state in states)
+
+
+def merge(known: list[Cell], fresh: list[Cell], keep: int) -> list[Cell]:
+    """The known cells with the fresh ones over or after them, the newest `keep` of them."""
+    if fresh:
+        if known and known[-1].index >= fresh[0].index:
+            del known[bisect_left(known, fresh[0].index, key=_index) :]
+        known.extend(fresh)
+        if len(known) > keep:
+            del known[: len(known) - keep]
+    return known
+
+
+def _before(view: EnvironmentView, first: int, position: int) -> EnvironmentState | None:
+    """The state at the start of cell `first`."""
+    if position > 0:
+        last = view.timeline[position - 1].last
+        return None if last.final else last
+    if not view.timeline:
+        return None if view.state.final or view.created // CELL_NS >= first else view.state
+    if view.created // CELL_NS < view.timeline[0].index:
+        return view.timeline[0].seen[0]  # older cells were forgotten; the first of a cell's states came from before it
+    return None
+
+
+def _telling(seen: Iterable[EnvironmentState], last: EnvironmentState | None) -> EnvironmentState | None:
+    for state in _TELLING:
+        if state in seen:
+            return state
+    return last

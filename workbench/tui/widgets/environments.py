@@ -1,0 +1,152 @@
+"""Execution environments as live timelines: one row each, one glyph a column of time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import groupby
+
+from textual.content import Content
+
+from workbench.live.view import CELL_NS, EnvironmentView
+from workbench.model.environments import EnvironmentState as State
+from workbench.tui import timeline
+from workbench.tui.commands import main as commands
+from workbench.tui.commands.base import bindings
+from workbench.tui.format import age, number, short, version
+from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.widgets.columns import Column
+from workbench.tui.widgets.rows import Edge, Piece, RowList
+
+#: Seconds for which an environment that ended stays in the list.
+LINGER = 60
+#: Cells of a quarter of a second that one column of the timeline stands for.
+ZOOMS = (1, 2, 4, 8)
+STYLE_OF = {
+    State.CREATING: "cold",
+    State.INIT: "cold",
+    State.IDLE: "accent",
+    State.BUSY: "busy",
+    State.FROZEN: "dim",
+    State.STOPPING: "warn",
+    State.STOPPED: "dim",
+    State.FAILED: "bad",
+}
+
+
+class EnvironmentList(RowList[EnvironmentView]):
+    """Grouped by function, the oldest first. Those that ended linger for a minute."""
+
+    NAME = "Environments"
+    EDGE = Edge.NONE
+    EMPTY = (
+        "No environments yet.\n\nOne is created when a function is fired and none is free: watch its bar grow through "
+        "creating, init and busy."
+    )
+    COLUMNS = (
+        Column("id", "ENV", 10, keep=90),
+        Column("function", "FUNCTION", 8, keep=80, flex=1, most=22),
+        Column("version", "VER", 3, keep=50),
+        Column("state", "STATE", 8, keep=110),
+        Column("trail", "LAST ¼s", 7, keep=20),
+        Column("timeline", "", 8, keep=100, flex=3, most=240),
+        Column("invocations", "INV", 4, keep=85, right=True),
+        Column("memory", "MEM", 7, keep=40, right=True),
+        Column("age", "AGE", 5, keep=60, right=True),
+    )
+    BINDINGS = bindings(
+        commands.Open, commands.Kill, commands.Pause, commands.Only, commands.ZoomIn, commands.ZoomOut
+    )
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.only: str | None = None
+        self._zoom = 0
+        self._now = 0
+        self._alive = 0
+
+    @property
+    def zoom(self) -> int:
+        """Cells in a column."""
+        return ZOOMS[self._zoom]
+
+    def change_zoom(self, step: int) -> None:
+        self._zoom = max(0, min(self._zoom + step, len(ZOOMS) - 1))
+        self.redraw()
+        self.retitle()
+
+    def sync(self, mirror: Mirror, changed: Changed) -> None:
+        """Take the environments over when one changed, and move the axis of time once a quarter of a second."""
+        if self.paused and self.items:
+            if changed.environments:
+                self.show(self._listed(mirror))
+            return
+        if not (changed.environments or (changed.tick and mirror.environments)):
+            return
+        self._now = mirror.now
+        self._alive = mirror.totals.environments
+        self.show(self._listed(mirror))
+
+    def _listed(self, mirror: Mirror) -> list[EnvironmentView]:
+        oldest = mirror.now - LINGER * 1_000_000_000
+        views = [
+            view
+            for view in mirror.environments.values()
+            if (not view.state.final or view.since > oldest or view.id == self.cursor)
+            and (self.only is None or view.function == self.only)
+        ]
+        views.sort(key=lambda view: (view.function, view.created, view.id))
+        return views
+
+    def key(self, item: EnvironmentView) -> Hashable:
+        return item.id
+
+    def piece(self, item: EnvironmentView, column: str, width: int) -> Piece | list[Piece]:
+        match column:
+            case "id":
+                return (item.id, "dim" if item.state.final else "")
+            case "function":
+                return (item.function, "dim" if item.state.final else "strong")
+            case "version":
+                return (version(item.version), "dim")
+            case "state":
+                return (item.state.value, STYLE_OF[item.state])
+            case "trail":
+                return (timeline.trail(item), "dim")
+            case "timeline":
+                return self._timeline(item, width)
+            case "invocations":
+                return (short(item.invocations), "" if item.invocations else "faint")
+            case "memory":
+                used = f"{item.max_memory_mb}/" if item.max_memory_mb else ""
+                return (f"{used}{item.memory_size}M", "dim")
+            case _:
+                end = item.since if item.state.final else self._now
+                return (age((end - item.created) / 1e9), "dim")
+
+    def _timeline(self, item: EnvironmentView, width: int) -> list[Piece]:
+        states = timeline.columns(item, self._now, width, self.zoom)
+        return [
+            (glyph * len(list(run)), style)
+            for (glyph, style), run in groupby((s.glyph, STYLE_OF[s]) if s else (" ", "") for s in states)
+        ]
+
+    def columns(self) -> tuple[Column, ...]:
+        """The timeline's title is its axis."""
+        seconds = self.zoom * CELL_NS / 1e9
+        title = f"1 column = {seconds:g} s, now →"
+        return tuple(
+            Column(c.name, title, c.width, c.keep, True, c.flex, c.most) if c.name == "timeline" else c
+            for c in self.COLUMNS
+        )
+
+    def title(self) -> Content:
+        of = f"  {self.only}" if self.only else ""
+        return Content.assemble(
+            (self.NAME, "bold"),
+            (f"  {number(self._alive)} alive", "$foreground 60%"),
+            (of, "$text-primary"),
+            self.state_of_list() if self.paused else "",
+        )
+
+    def subtitle(self) -> Content:
+        return Content.styled("  ".join(f"{state.glyph} {state.value}" for state in State), "$foreground 50%")

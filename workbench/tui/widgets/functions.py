@@ -1,0 +1,168 @@
+"""The functions: what each alias points to, what runs now, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.fuzzy import FuzzySearch
+from textual.widgets import Input
+
+from workbench.live.view import FunctionView
+from workbench.model.functions import FunctionState
+from workbench.tui.commands import main as commands
+from workbench.tui.commands.base import bindings
+from workbench.tui.format import milliseconds, share, short, version
+from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.widgets.columns import Column
+from workbench.tui.widgets.rows import Edge, Piece, RowList
+
+
+class FunctionList(RowList[FunctionView]):
+    """One function a row, by name. The selected one is what fire fires."""
+
+    NAME = "Functions"
+    EDGE = Edge.NONE
+    COLUMNS = (
+        Column("name", "NAME", 10, flex=2, most=40),
+        Column("points", "ALIAS → VERSION", 13, keep=70, flex=3, most=44),
+        Column("runtime", "RUNTIME", 11, keep=15),
+        Column("memory", "MEM", 5, keep=10, right=True),
+        Column("running", "RUN", 3, keep=90, right=True),
+        Column("invocations", "INV", 5, keep=80, right=True),
+        Column("errors", "ERR", 4, keep=60, right=True),
+        Column("cold", "COLD", 4, keep=30, right=True),
+        Column("mean", "MEAN", 7, keep=40, right=True),
+    )
+    BINDINGS = bindings(commands.Open)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.query_text = ""
+        self.deployable = False
+        self._all: list[FunctionView] = []
+
+    def sync(self, mirror: Mirror, changed: Changed) -> None:
+        """Take the functions over when one of them changed."""
+        if changed.functions:
+            self._all = [mirror.functions[name] for name in sorted(mirror.functions)]
+            self._strips.clear()
+            self.show(self._matching())
+
+    def narrow(self, query: str) -> None:
+        """Show only the functions whose name matches."""
+        self.query_text = query.strip()
+        self.show(self._matching())
+
+    def _matching(self) -> list[FunctionView]:
+        if not self.query_text:
+            return self._all
+        search = FuzzySearch()
+        scored = [(search.match(self.query_text, view.name)[0], view) for view in self._all]
+        return [view for score, view in scored if score > 0]
+
+    def key(self, item: FunctionView) -> Hashable:
+        return item.name
+
+    def piece(self, item: FunctionView, column: str, width: int) -> Piece | list[Piece]:
+        match column:
+            case "name":
+                return (item.name, "strong")
+            case "points":
+                return _points(item)
+            case "runtime":
+                return (item.runtime, "dim")
+            case "memory":
+                return (f"{item.memory_size}M", "dim")
+            case "running":
+                return (str(item.running), "busy") if item.running else ("·", "faint")
+            case "invocations":
+                return (short(item.invocations), "" if item.invocations else "faint")
+            case "errors":
+                failed = item.errors + item.throttles
+                return (share(failed, item.invocations + item.throttles), "bad" if failed else "faint")
+            case "cold":
+                return (share(item.cold_starts, item.invocations), "cold" if item.cold_starts else "faint")
+            case _:
+                ended = item.invocations - item.running
+                return (milliseconds(item.duration_ms / ended if ended > 0 else None), "" if ended > 0 else "faint")
+
+    def title(self) -> Content:
+        shown, there = len(self._matching()), len(self._all)
+        count = f"{shown}/{there}" if self.query_text else str(there)
+        found = f"  / {self.query_text}" if self.query_text else ""
+        return Content.assemble((self.NAME, "bold"), (f"  {count}", "$foreground 60%"), (found, "$text-primary"))
+
+    def empty(self) -> str:
+        if self._all:
+            return f"No function matches “{self.query_text}”.\n\nesc clears the filter."
+        deploy = ", or press d to deploy the template of this project" if self.deployable else ""
+        return f"No functions yet.\n\nRun `workbench serve` in a project with a template.yaml{deploy}."
+
+
+def _points(view: FunctionView) -> Piece:
+    """The first alias with its versions and weights; without one, the newest published version."""
+    if view.state is not FunctionState.ACTIVE:
+        return (view.state.value, "bad" if view.state is FunctionState.FAILED else "warn")
+    if not view.aliases:
+        return (f"version {view.versions[-1]}" if view.versions else "$LATEST", "dim")
+    name, targets = next(iter(sorted(view.aliases.items())))
+    more = f" +{len(view.aliases) - 1}" if len(view.aliases) > 1 else ""
+    if len(targets) == 1:
+        return (f"{name} → {version(next(iter(targets)))}{more}", "")
+    weights = " ".join(f"{version(number)} {weight * 100:.3g}%" for number, weight in targets.items())
+    return (f"{name} → {weights}{more}", "")
+
+
+class FunctionsPane(Vertical):
+    """The list, and under it the line in which its filter is typed."""
+
+    DEFAULT_CSS = """
+    FunctionsPane {
+        & > FunctionList { height: 1fr; }
+        & > #filter { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
+        &.-filtering > #filter { display: block; }
+    }
+    """
+    BINDINGS = [Binding("escape", "clear_filter", "Clear the filter", show=False)]
+
+    def compose(self) -> ComposeResult:
+        yield FunctionList(id="functions-list")
+        yield Input(placeholder="filter by name", id="filter", compact=True, select_on_focus=False)
+
+    @property
+    def list(self) -> FunctionList:
+        return self.query_one(FunctionList)
+
+    def open_filter(self) -> None:
+        self.add_class("-filtering")
+        self.query_one(Input).focus()
+
+    def clear_filter(self) -> bool:
+        """Drop the filter; False if there was none."""
+        box = self.query_one(Input)
+        was = bool(box.value) or box.has_focus
+        box.value = ""
+        self.remove_class("-filtering")
+        if box.has_focus:
+            self.list.focus()
+        return was
+
+    def action_clear_filter(self) -> None:
+        self.clear_filter()
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
+        self.list.narrow(event.value)
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.list.focus()
+        if not event.value:
+            self.remove_class("-filtering")

@@ -1,0 +1,131 @@
+"""Invocations as they come, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from textual.content import Content
+
+from workbench.live.view import InvocationView
+from workbench.model.invocations import InvocationStatus as Status
+from workbench.model.invocations import InvocationType
+from workbench.tui.commands import main as commands
+from workbench.tui.commands.base import bindings
+from workbench.tui.format import NOTHING, clock_ms, milliseconds, number, plural, request_id, version
+from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.widgets.columns import Column
+from workbench.tui.widgets.rows import Edge, Piece, RowList
+
+TYPES = {InvocationType.REQUEST_RESPONSE: "sync", InvocationType.EVENT: "async", InvocationType.DRY_RUN: "dry"}
+#: A sign, a word and a style for each status: the sign and the word tell it without the colour.
+STATUSES = {
+    Status.WAITING: ("○ waiting", "dim"),
+    Status.RUNNING: ("▸ running", "busy"),
+    Status.SUCCESS: ("✓ ok", "good"),
+    Status.ERROR: ("✗ error", "bad"),
+    Status.TIMEOUT: ("✗ timeout", "bad"),
+    Status.CRASH: ("✗ crash", "bad"),
+    Status.OOM: ("✗ oom", "bad"),
+    Status.INIT_ERROR: ("✗ init", "bad"),
+    Status.THROTTLED: ("! throttle", "warn"),
+    Status.FAILED: ("✗ failed", "bad"),
+}
+
+
+def address(view: InvocationView) -> str:
+    """The function as the caller wrote it, with its qualifier."""
+    return f"{view.function}:{version(view.qualifier)}" if view.qualifier else view.function
+
+
+def elapsed_ms(view: InvocationView, now: int) -> float | None:
+    """The duration, or how long it has been running; None before it started."""
+    if view.status.ended:
+        return view.duration_ms if view.started is not None else None
+    return None if view.started is None else (now - view.started) / 1e6
+
+
+class InvocationList(RowList[InvocationView]):
+    """One invocation a row. Running ones count their time."""
+
+    NAME = "Invocations"
+    EDGE = Edge.TOP
+    EMPTY = "Nothing ran yet.\n\nSelect a function and press f to fire it, or F to fire it at once."
+    COLUMNS = (
+        Column("time", "TIME", 12, keep=75),
+        Column("request", "REQUEST", 8, keep=50),
+        Column("function", "FUNCTION:QUALIFIER", 12, flex=2, most=34),
+        Column("version", "VER", 3, keep=45),
+        Column("environment", "ENV", 10, keep=40),
+        Column("type", "TYPE", 5, keep=35),
+        Column("status", "STATUS", 10, keep=110),
+        Column("init", "INIT", 7, keep=80, right=True),
+        Column("duration", "DUR", 8, keep=100, right=True),
+        Column("memory", "MEM", 8, keep=55, right=True),
+        Column("why", "WHY", 8, keep=30, flex=3),
+    )
+    BINDINGS = bindings(commands.Open, commands.Pause, commands.Only)
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.only: str | None = None
+        self._now = 0
+        self._total = 0
+        self._dropped = 0
+        self._running = False
+
+    def sync(self, mirror: Mirror, changed: Changed) -> None:
+        """Take the invocations over when one changed; running ones are drawn anew each quarter of a second."""
+        if changed.invocations:
+            if not self.paused:
+                self._now = mirror.now
+            self._total = mirror.totals.invocations + mirror.totals.throttles
+            self._dropped = mirror.totals.invocations_dropped
+            listed = list(mirror.invocations.values())
+            if self.only is not None:
+                listed = [view for view in listed if view.function == self.only]
+            listed.reverse()
+            self._running = mirror.totals.running > 0
+            self.show(listed)
+        elif changed.tick and self._running and not self.paused:
+            self._now = mirror.now
+            self.refresh()
+
+    def key(self, item: InvocationView) -> Hashable:
+        return item.request_id
+
+    def stamp(self, item: InvocationView) -> Hashable:
+        return item.request_id if item.status.ended else None
+
+    def piece(self, item: InvocationView, column: str, width: int) -> Piece | list[Piece]:
+        match column:
+            case "time":
+                return (clock_ms(item.wall), "dim")
+            case "request":
+                return (request_id(item.request_id), "dim")
+            case "function":
+                return (address(item), "strong")
+            case "version":
+                return (version(item.version) or NOTHING, "dim")
+            case "environment":
+                return (item.environment or NOTHING, "dim")
+            case "type":
+                return (TYPES[item.type], "dim")
+            case "status":
+                return STATUSES[item.status]
+            case "init":
+                return (milliseconds(item.init_ms), "faint" if item.init_ms is None else "cold")
+            case "duration":
+                return (milliseconds(elapsed_ms(item, self._now)), "")
+            case "memory":
+                used = f"{item.max_memory_mb}/{item.memory_size}" if item.max_memory_mb else NOTHING
+                return (used, "dim")
+            case _:
+                return (item.error_type or item.why, "bad" if item.error_type else "dim")
+
+    def title(self) -> Content:
+        of = f"  {self.only}" if self.only else ""
+        return Content.assemble((self.NAME, "bold"), (of, "$text-primary"), self.state_of_list())
+
+    def subtitle(self) -> Content:
+        dropped = f" · {number(self._dropped)} older ones dropped" if self._dropped else ""
+        return Content.styled(f"{plural(self._total, 'invocation')}{dropped}", "$foreground 50%")
