@@ -77,7 +77,11 @@ async def choose_backend(name: str) -> Choice:
         return Choice(name, "named by you", isolated, health.notes)
     refused = []
     for candidate in registry.names():
-        health, isolated = await _probe(candidate)
+        try:
+            health, isolated = await _probe(candidate)
+        except WorkbenchError as error:
+            refused.append(str(error))
+            continue
         if health.usable:
             why = "the strongest boundary that works here"
             if refused:

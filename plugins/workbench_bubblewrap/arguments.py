@@ -1,4 +1,4 @@
-"""From what an environment should be to bubblewrap's arguments. Pure: what the machine is like comes in as `Machine`."""
+"""From what an environment should be to bubblewrap's arguments. Pure: what the machine is like comes in as a value."""
 
 from __future__ import annotations
 
@@ -123,28 +123,34 @@ def sandbox(
 
     `data` names descriptors with the content of files. The order matters: the last two close what is above them.
     """
-    arguments = [*namespaces(machine, spec.network), *system(machine)]
-    arguments += ["--perms", "1777"]
-    if machine.sizes:
-        arguments += ["--size", str(spec.tmp_size * MB)]
-    arguments += ["--tmpfs", "/tmp"]
     etc = machine.etc
     if spec.network is Network.HOST:
         etc = (*etc, "/etc/resolv.conf")
-    for path in etc:
-        arguments += ["--ro-bind-try", path, path]
+    binds = {
+        **{path: path for path in etc},
+        "/var/runtime": str(spec.runtime.client),
+        "/var/task": str(spec.task),
+        INIT: str(init),
+    }
+    folders = ["/opt", LANGUAGE]
+    if spec.opt is not None:
+        binds["/opt"] = str(spec.opt)
+    if where.language is not None:
+        binds[LANGUAGE] = str(where.language)
+    arguments = [*namespaces(machine, spec.network), *system(machine), "--perms", "1777"]
+    if machine.sizes:
+        arguments += ["--size", str(spec.tmp_size * MB)]
+    arguments += ["--tmpfs", "/tmp"]
+    # Made one by one: the parents that bubblewrap makes on the way to a mount are open to their owner only.
+    for folder in _with_parents([*folders, *map(_parent, (*binds, *data))]):
+        arguments += ["--dir", folder]
+    for inside, outside in binds.items():
+        arguments += ["--ro-bind", outside, inside]
     for path, descriptor in data.items():
         arguments += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
-    arguments += ["--ro-bind", str(spec.runtime.client), "/var/runtime"]
-    arguments += ["--ro-bind", str(spec.task), "/var/task"]
-    arguments += ["--ro-bind", str(spec.opt), "/opt"] if spec.opt is not None else ["--dir", "/opt"]
-    arguments += ["--ro-bind", str(init), INIT]
     if where.language is not None:
-        arguments += ["--ro-bind", str(where.language), LANGUAGE]
         # For init alone: an interpreter built to find its library by the absolute path of its old place.
         arguments += ["--setenv", "LD_LIBRARY_PATH", f"{LANGUAGE}/lib"]
-    else:
-        arguments += ["--dir", LANGUAGE]
     if seccomp is not None:
         arguments += ["--seccomp", str(seccomp)]
     return [*arguments, "--chdir", "/", "--remount-ro", "/dev", "--remount-ro", "/"]
@@ -156,3 +162,13 @@ def init_command(
     """What runs as process 1. `uid`: whom to become; None when a user namespace has seen to it."""
     numbers = (channel, uid or 0, int(listen), max_processes or 0)
     return [interpreter, "-I", "-S", INIT, *map(str, numbers)]
+
+
+def _parent(path: str) -> str:
+    return str(PurePosixPath(path).parent)
+
+
+def _with_parents(folders: list[str]) -> list[str]:
+    """The folders and all above them, outer ones first, each once; not the root."""
+    found = {str(path) for folder in folders for path in (PurePosixPath(folder), *PurePosixPath(folder).parents)}
+    return sorted(found - {"/"})

@@ -1,4 +1,4 @@
-"""The engine's end of the socket to a sandbox's init. What arrives comes out of the sandbox: nothing of it is trusted."""
+"""The engine's end of the socket to a sandbox's init. What arrives comes from inside: nothing of it is trusted."""
 
 from __future__ import annotations
 

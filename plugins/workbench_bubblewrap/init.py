@@ -1,12 +1,13 @@
 """Process 1 of a sandbox: `python -I -S init.py CHANNEL UID LISTEN NPROC`, standard library only, Python 3.8 and newer.
 
 It opens the Runtime API's listening socket inside the sandbox and hands it out, gives up every privilege, then serves
-requests that arrive on CHANNEL, an inherited Unix socket of type SEQPACKET. A message is fields of bytes, joined by NUL:
+requests that arrive on CHANNEL, an inherited Unix socket of type SEQPACKET. A message is fields joined by NUL:
 
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
               signal ID NUMBER | stop | continue
     from it:  ready (with the listener)
-              started ID | failed ID ERRNO MESSAGE | exited ID CODE (negative: a signal) | stopped
+              started ID | failed ID MESSAGE | exited ID CODE PEAK | stopped
+              (CODE negative: the signal that ended it; PEAK: the most memory it had, in KB)
 
 It reaps whatever is orphaned in the sandbox. It ends, and with it everything in the sandbox, when the channel closes.
 
@@ -14,14 +15,15 @@ Modules that begin with an underscore are used in place of their wrappers: `sock
 to double the time to start, and that is part of every cold start.
 """
 
+from __future__ import annotations
+
+import _ctypes
+import _signal  # type: ignore[import-not-found]  # the C part of signal
+import _socket
 import os
 import resource
 import select
 import sys
-
-import _ctypes
-import _signal
-import _socket
 
 ADDRESS = ("127.0.0.1", 9001)
 #: Clients try for one second to connect: nothing may be turned away while the engine is busy.
@@ -36,7 +38,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 CHANGED_SIGNALS = (_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGCHLD)
 
 
-def main():
+def main() -> None:
     descriptor, uid, listen, processes = map(int, sys.argv[1:5])
     close_all_but(descriptor)
     channel = _socket.socket(fileno=descriptor)
@@ -52,13 +54,13 @@ def main():
     serve(channel, *wake_on_child())
 
 
-def close_all_but(descriptor):
+def close_all_but(descriptor: int) -> None:
     os.set_inheritable(descriptor, False)
     os.closerange(3, descriptor)
     os.closerange(descriptor + 1, MAX_FILES)
 
 
-def open_listener():
+def open_listener() -> _socket.socket:
     listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
     listener.bind(ADDRESS)
@@ -69,19 +71,20 @@ def open_listener():
 # -- privileges ---------------------------------------------------------------------------------------------------
 
 
-LIBC = _ctypes.dlopen(None, 2)
+LIBC = _ctypes.dlopen(None, 2)  # type: ignore[arg-type]  # None: this program, and with it the C library
 
 
-def libc(name, *arguments):
-    return _ctypes.call_function(_ctypes.dlsym(LIBC, name), arguments)
+def libc(name: str, *arguments: object) -> int:
+    result: int = _ctypes.call_function(_ctypes.dlsym(LIBC, name), arguments)
+    return result
 
 
-def must(done, what):
+def must(done: int, what: str) -> None:
     if done != 0:
         raise OSError("cannot " + what)
 
 
-def drop_privileges(uid):
+def drop_privileges(uid: int) -> None:
     """Become a user without capabilities, without a way to get any, whom the sandbox's other processes cannot touch."""
     if uid:  # there is no user namespace: until here this is the host's root
         capability = 0
@@ -99,7 +102,7 @@ def drop_privileges(uid):
     must(libc("prctl", PR_SET_PDEATHSIG, int(_signal.SIGKILL), 0, 0, 0), "tie its life to its parent's")
 
 
-def limit(processes):
+def limit(processes: int) -> None:
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     lower(resource.RLIMIT_NOFILE, MAX_FILES)
@@ -107,7 +110,7 @@ def limit(processes):
         lower(resource.RLIMIT_NPROC, processes)
 
 
-def lower(which, value):
+def lower(which: int, value: int) -> None:
     hard = resource.getrlimit(which)[1]
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
@@ -117,7 +120,7 @@ def lower(which, value):
 # -- service ------------------------------------------------------------------------------------------------------
 
 
-def wake_on_child():
+def wake_on_child() -> tuple[int, int]:
     """A pipe that becomes readable when a child ends."""
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
@@ -129,8 +132,8 @@ def wake_on_child():
     return readable, writable
 
 
-def serve(channel, readable, _writable):
-    started = {}  # process id: ID
+def serve(channel: _socket.socket, readable: int, _writable: int) -> None:
+    started: dict[int, bytes] = {}  # process id: ID
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLIN)
     poll.register(readable, select.POLLIN)
@@ -151,23 +154,25 @@ def serve(channel, readable, _writable):
                 channel.send(b"\0".join(answer))
 
 
-def handle(fields, output, started):
+def handle(fields: list[bytes], output: int, started: dict[int, bytes]) -> tuple[bytes, ...] | None:
     kind = fields[0]
     if kind == b"start":
         return start(fields[1], output, fields[2], int(fields[3]), fields[4:], started)
     if kind == b"signal":
         for process, name in started.items():
             if name == fields[1]:
-                kill_group(process, int(fields[2]))
+                kill(-process, int(fields[2]))
     elif kind == b"stop":
-        kill_others(_signal.SIGSTOP)
+        kill(-1, _signal.SIGSTOP)
         return (b"stopped",)
     elif kind == b"continue":
-        kill_others(_signal.SIGCONT)
+        kill(-1, _signal.SIGCONT)
     return None
 
 
-def start(name, output, folder, count, rest, started):
+def start(
+    name: bytes, output: int, folder: bytes, count: int, rest: list[bytes], started: dict[int, bytes]
+) -> tuple[bytes, ...]:
     arguments, environment = rest[:count], dict(entry.split(b"=", 1) for entry in rest[count:])
     actions = (
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -189,12 +194,12 @@ def start(name, output, folder, count, rest, started):
         finally:
             os.chdir("/")
     except OSError as error:
-        return b"failed", name, b"%d" % (error.errno or 0), os.fsencode(error.strerror or "")
+        return b"failed", name, os.fsencode(error.strerror or "")
     started[process] = name
     return b"started", name
 
 
-def reap(channel, started):
+def reap(channel: _socket.socket, started: dict[int, bytes]) -> None:
     while True:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -206,25 +211,19 @@ def reap(channel, started):
         name = started.pop(process, None)
         if name is not None:
             # What it left in its group goes with it; before it is reaped, while the number is surely its own.
-            kill_group(process, _signal.SIGKILL)
-        status = os.waitpid(process, 0)[1]
+            kill(-process, _signal.SIGKILL)
+        _, status, usage = os.wait4(process, 0)
         if name is not None:
             code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            channel.send(b"\0".join((b"exited", name, b"%d" % code)))
+            channel.send(b"\0".join((b"exited", name, b"%d" % code, b"%d" % usage.ru_maxrss)))
 
 
-def kill_group(process, number):
+def kill(target: int, number: int) -> None:
+    """Send a signal to a process group (`-group`), or to everything in the sandbox but this (-1)."""
     try:
-        os.killpg(process, number)
-    except ProcessLookupError:
-        pass
-
-
-def kill_others(number):
-    try:
-        os.kill(-1, number)  # everything in the sandbox but this
-    except ProcessLookupError:
-        pass
+        os.kill(target, number)
+    except ProcessLookupError:  # nobody is there
+        return
 
 
 if __name__ == "__main__":

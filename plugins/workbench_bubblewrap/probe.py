@@ -65,7 +65,9 @@ _SWITCHES = (
 )
 #: Ubuntu ships a profile that lets bubblewrap alone have user namespaces: milder than the switch.
 _PROFILE = Path("/usr/share/apparmor/extra-profiles/bwrap-userns-restrict")
-_LOAD_PROFILE = f"sudo install -m 644 {_PROFILE} /etc/apparmor.d/ && sudo apparmor_parser -r /etc/apparmor.d/{_PROFILE.name}"
+_LOAD_PROFILE = (
+    f"sudo install -m 644 {_PROFILE} /etc/apparmor.d/ && sudo apparmor_parser -r /etc/apparmor.d/{_PROFILE.name}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,7 @@ class SubprocessEnvironment:
         """Start a process with exactly the environment variables that are given."""
         if self._ending is not None:
             raise BackendError(f"environment {self.id} is stopping")
-        child = process.spawn(
-            process_spec.argv, env=process_spec.env, cwd=process_spec.cwd, stdout=process_spec.output
-        )
+        child = process.spawn(process_spec.argv, env=process_spec.env, cwd=process_spec.cwd, stdout=process_spec.output)
         self._host.guard("pgid", str(child.pid))
         self._started += 1
         handle = self._started
@@ -141,20 +139,20 @@ class SubprocessEnvironment:
         return [child.pid for child in self._processes.values()]
 
     async def _attach(self, handle: int, pid: int, group: Cgroup) -> None:
-        # Not by the group's command prefix: its shell would add PWD to the function's variables. Stopped while it is
-        # put into the group, the process has no time to fork one that is not.
-        self._kill(handle, signal.SIGSTOP)
+        """Put a process into the cgroup while it starts, and what it may have forked since.
+
+        By a shell in front of the command it would be there from its first instruction, but that shell would add PWD
+        to the function's variables.
+        """
         try:
-            await asyncio.to_thread(group.attach, pid)
+            await asyncio.to_thread(_attach_family, group, pid)
         except OSError as error:
             self._kill(handle, signal.SIGKILL)
             raise BackendError(f"cannot put a process of {self.id} into its cgroup: {error}") from error
-        finally:
-            self._kill(handle, signal.SIGCONT)
 
     def _kill(self, handle: int, sig: int) -> None:
         child = self._processes.get(handle)
-        if child is not None:
+        if child is not None:  # so it is not reaped, and the number still its own
             with suppress(ProcessLookupError, PermissionError):  # EPERM: macOS, a group of zombies
                 os.killpg(child.pid, sig)
 
@@ -167,10 +165,11 @@ class SubprocessEnvironment:
         self._host.unguard("pgid", str(child.pid))
         self._ended_cpu += process.cpu_seconds(usage)
         self._ended_peak = max(self._ended_peak, process.peak_bytes(usage))
+        killed = code == -signal.SIGKILL
         if self._group is not None and (kills := self._group.oom_kills()) > self._oom_kills:
             self._oom_kills = kills
-            self._out_of_memory = self._out_of_memory or code == -signal.SIGKILL
-        oom = self._out_of_memory and code == -signal.SIGKILL
+            self._out_of_memory = self._out_of_memory or killed
+        oom = killed and self._out_of_memory
         self._stream.process_exited(process.ended_as(handle, code, oom=oom))
         if oom:
             self._end(ExitReason.OOM, 0)
@@ -214,3 +213,11 @@ class SubprocessEnvironment:
             for folder in self._group.folders:
                 self._host.unguard("cgroup", folder)
         return ""
+
+
+def _attach_family(group: Cgroup, pid: int) -> None:
+    group.attach(pid)
+    inside = set(group.pids())
+    while missing := {row.pid for row in proctable.family(proctable.table(), [pid])} - inside:
+        group.attach(*missing)
+        inside |= missing

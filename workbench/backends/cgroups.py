@@ -25,10 +25,8 @@ from workbench.model.errors import BackendError
 PARENT = "workbench"
 #: Freezing takes microseconds; a process in an uninterruptible wait can hold it up.
 FREEZE_TIMEOUT = 1.0
-#: An empty group of an engine that is gone is removed when it is older than this: a younger one may be about to be used.
+#: An empty group of an engine that is gone is removed when it is older than this: a younger one may be just being made.
 STALE_AFTER = 60.0
-#: Puts itself into the groups named up to `--`, then becomes the rest. Fails rather than run outside of a group.
-_ATTACH = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
 
 
 class Role(StrEnum):
@@ -150,18 +148,20 @@ class Cgroup:
         """Does this group have a hierarchy for it?"""
         return role in self._by_role
 
-    def prefix(self) -> list[str]:
-        """What to put before a command so that it is in the group from its first instruction.
+    def attach(self, *pids: int) -> None:
+        """Put running processes into the group; one that is gone is not an error.
 
-        A shell does it, so the command should be one that gets its environment by another road: shells add to it.
+        The first attachment after a quiet moment takes some 10 ms in the kernel: do it in a thread, while the process
+        is starting. Later ones take microseconds.
         """
-        return ["/bin/sh", "-c", _ATTACH, "workbench", *self.folders, "--"]
-
-    def attach(self, pid: int) -> None:
-        """Put a running process into the group. Can take 10 ms in the kernel: not for an event loop."""
         for folder in self.folders:
-            with suppress(ProcessLookupError):
-                _write(Path(folder, "cgroup.procs"), str(pid))
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    _write(Path(folder, "cgroup.procs"), str(pid))
+
+    def pids(self) -> list[int]:
+        """The processes in the group now."""
+        return keeper.cgroup_pids(self.folders[0])
 
     async def freeze(self) -> None:
         """Stop every process in the group; returns when all have stopped.

@@ -189,7 +189,8 @@ class Keeper:
             self._write(f"+{kind} {value}\n")
 
     def _write(self, line: str) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(os.fsencode(line))
 
 

@@ -210,6 +210,8 @@ def as_json(result: InvocationResult) -> dict[str, Any]:
 
 
 def _write_log(log: str) -> None:
+    # The official clients end the lines of a multi-line record with a carriage return, so that it stays one record.
+    log = log.replace("\r", "\n")
     if sys.stderr.isatty():
         from workbench.model.text import sanitize
 

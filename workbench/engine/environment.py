@@ -85,13 +85,14 @@ class ExecutionEnvironment:
         self._reply: Callable[[NextEvent], None] | None = None
         self._claim: Invocation | None = None
         self._concluding = False
+        self._restarting = False
         self._timer: Timer | None = None
         self._freeze_timer: Timer | None = None
         self._freezing: asyncio.Task[None] | None = None
         self._open_connections = 0
         self._exit: ProcessExited | None = None
         self._max_memory_mb = 0
-        self._usage_at = 0
+        self._usage_at = -_USAGE_FRESH_NS
         self._can_freeze = host.capabilities.freeze
         self._stopped = asyncio.get_running_loop().create_future()
         pool.members[id] = self
@@ -273,6 +274,7 @@ class ExecutionEnvironment:
             self._fail(f"INIT failed: {error_type}")
             return
         if self._phase == "init":
+            self._restarting = True
             self._services.spawn(self._init_again())
             return
         invocation.started = self._init_started
@@ -290,6 +292,7 @@ class ExecutionEnvironment:
                 deadline = self._clock.monotonic_ns() + 2_000_000_000
                 while self._alive and self._clock.monotonic_ns() < deadline:
                     await self._clock.sleep(0.005)
+            self._restarting = False
             if self.state is EnvironmentState.INIT:
                 self._reply = None
                 await self._start_runtime("invoke")
@@ -521,6 +524,8 @@ class ExecutionEnvironment:
         self._alive = False
         if self._output is not None:
             self._output.drain()
+        if self._restarting:
+            return
         error_type = "Runtime.OutOfMemory" if ended.oom else "Runtime.ExitError"
         name = _signal_name(ended.signal)
         invocation = self.invocation

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from workbench.http.control import PREFIX, Control
 from workbench.http.lambda_api.api import LambdaApi
-from workbench.http.lambda_api.guard import refuse
+from workbench.http.lambda_api.guard import loopback_hosts, refuse, refuse_web
 from workbench.http.messages import Request, Response
 from workbench.http.wire import HttpProtocol
 
@@ -26,6 +26,7 @@ class Front:
         self.api = api
         self.control = control
         self.url = ""
+        self.hosts: frozenset[str] = frozenset()
         self.tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.connections: set[_Connection] = set()
@@ -42,7 +43,8 @@ class Front:
         except OSError:
             sock.close()
             raise
-        self.url = f"http://{host}:{sock.getsockname()[1]}"
+        bound = sock.getsockname()[1]
+        self.url, self.hosts = f"http://{host}:{bound}", loopback_hosts(bound)
 
     def close(self) -> None:
         if self._server is not None:
@@ -70,13 +72,15 @@ class _Connection(HttpProtocol):
         self._front.connections.discard(self)
 
     def received(self, request: Request) -> None:
-        refused = refuse(request)
+        ours = request.path.startswith(PREFIX)
+        # Workbench's own calls carry the bearer key instead of AWS's signature.
+        refused = (refuse_web if ours else refuse)(request, self._front.hosts)
         if refused is not None:
             self.send(refused)
             return
         if request.method == "GET" and request.path == PREFIX + "live":
             self._run(self._stream(request))
-        elif request.path.startswith(PREFIX):
+        elif ours:
             self._run(self._answer(self._front.control.handle(request)))
         else:
             self._run(self._answer(self._front.api.handle(request)))

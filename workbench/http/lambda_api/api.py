@@ -36,10 +36,6 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 4_096
 
 
-def _nothing(sha256: str) -> str:
-    return ""
-
-
 def _unknown(runtime: str, architecture: str) -> str | None:
     return None
 
@@ -47,8 +43,8 @@ def _unknown(runtime: str, architecture: str) -> str | None:
 class LambdaApi:
     """Answers AWS's Lambda API from an engine.
 
-    `code_query` gives the query of `Code.Location`, for whatever lets its holder download that archive;
-    `runtime_version_arn` gives the ARN that a runtime and an architecture resolve to now.
+    `runtime_version_arn` gives the ARN of the runtime version that a runtime and an architecture resolve to now, or
+    None if nobody knows.
     """
 
     def __init__(
@@ -56,7 +52,6 @@ class LambdaApi:
         port: EnginePort,
         account: Account,
         *,
-        code_query: Callable[[str], str] = _nothing,
         runtime_version_arn: Callable[[str, str], str | None] = _unknown,
     ) -> None:
         self._port = port
@@ -66,7 +61,6 @@ class LambdaApi:
             port=port,
             account=account,
             runtimes=self._service.enum("Runtime"),
-            code_query=code_query,
             runtime_version_arn=runtime_version_arn,
         )
         self._addresses: dict[tuple[str, str], FunctionRef] = {}

@@ -198,11 +198,9 @@ def _no_publish_to(params: Mapping[str, Any]) -> None:
 
 
 def _location(call: Call, version: FunctionVersion) -> str:
-    """A URL on this endpoint, as the client addressed it, that downloads the archive."""
-    sha256 = version.code.sha256
+    """A URL on this endpoint, as the client addressed it, that downloads the archive. The hash in it is its key."""
     host = call.request.headers.get("host", "localhost")
-    query = call.context.code_query(sha256)
-    return f"http://{host}/_workbench/v1/code/{sha256}{'?' if query else ''}{query}"
+    return f"http://{host}/_workbench/v1/code/{version.code.sha256}"
 
 
 def _by_name_and_number(version: FunctionVersion) -> tuple[str, int]:

@@ -33,18 +33,23 @@ def loopback_hosts(port: int) -> frozenset[str]:
 
 
 def refuse(request: Request, allowed_hosts: Collection[str]) -> Response | None:
-    """A 403 for a request that must not be served, before it is routed; None for one that may be."""
-    error = _error(request, allowed_hosts)
-    return None if error is None else failure(error, str(uuid.uuid4()))
+    """A 403 for a request that AWS's endpoint must not serve, before it is routed; None for one that it may."""
+    refused = refuse_web(request, allowed_hosts)
+    if refused is None and not request.headers.get("authorization", "").startswith(_SCHEME):
+        refused = _forbidden(MissingAuthenticationToken("Missing Authentication Token"))
+    return refused
 
 
-def _error(request: Request, allowed_hosts: Collection[str]) -> ApiError | None:
+def refuse_web(request: Request, allowed_hosts: Collection[str]) -> Response | None:
+    """A 403 for what a web page may have sent; None for the rest, signed or not."""
     headers = request.headers
     host = headers.get("host", "")
     if host not in allowed_hosts and host.lower() not in allowed_hosts:
-        return AccessDenied(f"This endpoint answers to its loopback name only, not to Host '{host[:128]}'")
+        return _forbidden(AccessDenied(f"This endpoint answers to its loopback name only, not to Host '{host[:128]}'"))
     if "origin" in headers or headers.get("sec-fetch-site") not in _NO_OTHER_SITE:
-        return AccessDenied("This endpoint answers no web page")
-    if not headers.get("authorization", "").startswith(_SCHEME):
-        return MissingAuthenticationToken("Missing Authentication Token")
+        return _forbidden(AccessDenied("This endpoint answers no web page"))
     return None
+
+
+def _forbidden(error: ApiError) -> Response:
+    return failure(error, str(uuid.uuid4()))

@@ -16,15 +16,12 @@ from workbench.model.names import LATEST, Account, FunctionRef, parse_function_r
 class Context:
     """What all calls share.
 
-    `runtimes` are the identifiers that the model knows. `code_query` gives the query that lets whoever holds a
-    `Code.Location` download it. `runtime_version_arn` answers a runtime and an architecture with the ARN of the runtime
-    version that a function gets, or None if nobody knows.
+    `runtimes` are the identifiers that the model knows; `runtime_version_arn` is as for `LambdaApi`.
     """
 
     port: EnginePort
     account: Account
     runtimes: Collection[str]
-    code_query: Callable[[str], str]
     runtime_version_arn: Callable[[str, str], str | None]
 
 

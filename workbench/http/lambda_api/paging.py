@@ -26,12 +26,11 @@ def page(
 ) -> tuple[Sequence[Item], str | None]:
     """The page that `Marker` and `MaxItems` ask for, and the marker of the next one. `items` are sorted by `key`."""
     marker = params.get("Marker")
-    if marker:
+    if marker and items:
         after = _decode(marker)
-        try:
-            items = [item for item in items if key(item) > after]
-        except TypeError:
-            raise _invalid(marker) from None
+        if [type(part) for part in after] != [type(part) for part in key(items[0])]:
+            raise _invalid(marker)
+        items = [item for item in items if key(item) > after]
     size = min(params.get("MaxItems") or PAGE, cap)
     return items[:size], _encode(key(items[size - 1])) if len(items) > size else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 class Command:
@@ -41,6 +41,6 @@ class Command:
         )
 
 
-def bindings(*commands: type[Command]) -> list[Binding]:
+def bindings(*commands: type[Command]) -> list[BindingType]:
     """Textual's form of these commands."""
     return [command.binding() for command in commands]

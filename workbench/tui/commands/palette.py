@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from workbench.tui.commands.base import Command
+from workbench.tui.screens.main import MainScreen
 
 
 class WorkbenchCommands(Provider):
     """Commands by their title; the docstring says more, the key is named last."""
 
     def _commands(self) -> list[type[Command]]:
-        return list(getattr(self.screen, "COMMAND_CLASSES", ()))
+        return list(self.screen.palette_commands()) if isinstance(self.screen, MainScreen) else []
 
     async def discover(self) -> Hits:
         for command in self._commands():
@@ -26,7 +29,7 @@ class WorkbenchCommands(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(command.title), self._run(command), help=self._help(command))
 
-    def _run(self, command: type[Command]) -> partial[object]:
+    def _run(self, command: type[Command]) -> partial[Coroutine[Any, Any, bool]]:
         return partial(self.app.run_action, command.action, self.screen)
 
     @staticmethod

@@ -53,9 +53,7 @@ class EnvironmentList(RowList[EnvironmentView]):
         Column("memory", "MEM", 7, keep=40, right=True),
         Column("age", "AGE", 5, keep=60, right=True),
     )
-    BINDINGS = bindings(
-        commands.Open, commands.Kill, commands.Pause, commands.Only, commands.ZoomIn, commands.ZoomOut
-    )
+    BINDINGS = bindings(commands.Open, commands.Kill, commands.Pause, commands.Only, commands.ZoomIn, commands.ZoomOut)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

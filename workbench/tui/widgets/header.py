@@ -61,11 +61,11 @@ class Header(Widget):
             return Content.assemble(name, "   ", ("connecting to the engine …", _FIELD))
         project = PurePath(one_line(status.project)).name or one_line(status.project)
         boundary = (
-            ("● isolated", "$text-success") if status.isolated else ("▲ no boundary: trusted code only", "$text-warning")
+            ("● isolated", "$text-success")
+            if status.isolated
+            else ("▲ no boundary: trusted code only", "$text-warning")
         )
-        line = Content.assemble(
-            name, "   ", (project, "bold"), "   ", one_line(status.backend), " ", boundary, "   "
-        )
+        line = Content.assemble(name, "   ", (project, "bold"), "   ", one_line(status.backend), " ", boundary, "   ")
         room = width - line.cell_length
         why = one_line(status.backend_why)
         if link.state is LinkState.LOST:

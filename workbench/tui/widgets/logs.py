@@ -99,7 +99,7 @@ class LogList(RowList[LogView | Gap]):
             style = "bad"
         else:
             style = "warn" if _WARN.search(head) else ""
-        return ("‹" + text[self._shift + 1 :] if self._shift and text else text, style)
+        return ("…" + text[self._shift + 1 :] if self._shift and text else text, style)
 
     def action_shift(self, step: int) -> None:
         top = self.scroll_offset.y
@@ -119,6 +119,4 @@ class LogList(RowList[LogView | Gap]):
     def subtitle(self) -> Content:
         if self.request is not None:
             return Content.styled(plural(len(self.items), "line"), "$foreground 50%")
-        return Content.styled(
-            f"{plural(self._total, 'line')} · {number(self._missed)} dropped", "$foreground 50%"
-        )
+        return Content.styled(f"{plural(self._total, 'line')} · {number(self._missed)} dropped", "$foreground 50%")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Hashable, Sequence
 from enum import Enum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -90,12 +90,12 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
     class Selected(Message):
         """Another row is selected."""
 
-        def __init__(self, rows: RowList[Item]) -> None:
+        def __init__(self, rows: RowList[Any]) -> None:
             super().__init__()
             self.rows = rows
 
         @property
-        def control(self) -> RowList[Item]:
+        def control(self) -> RowList[Any]:
             return self.rows
 
     class Opened(Selected):

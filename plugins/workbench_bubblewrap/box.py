@@ -1,0 +1,257 @@
+"""One sandbox: bubblewrap's process, the init inside, the channel to it, its cgroup; from launch to the last trace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from workbench.backends import cgroups, process
+from workbench.backends.api import EnvironmentSpec, Host, Layout, Network
+from workbench.backends.cgroups import Cgroup, Role
+from workbench.model.errors import BackendError
+from workbench_bubblewrap import arguments, seccomp
+from workbench_bubblewrap.arguments import GID, MB, UID, Machine
+from workbench_bubblewrap.channel import Channel, OnMessage, listener_from
+
+INIT = Path(__file__).with_name("init.py")
+#: What a sandbox may use beyond MemorySize: init, bubblewrap's own process and the kernel's tables. Files in /tmp are
+#: charged to the function's memory, as they are kept in it.
+MEMORY_SLACK = 16 * MB
+MAX_PROCESSES = 1024
+#: Processes of a sandbox that are not the function's: bubblewrap and init.
+OWN_PROCESSES = 2
+#: How much of what bubblewrap and init say on stderr goes into a message.
+MAX_WORDS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What all sandboxes of a backend have in common."""
+
+    bwrap: str
+    machine: Machine
+    host: Host
+
+
+class Box:
+    """A sandbox. `ended` is done when the last process in it is gone, with the exit code of bubblewrap."""
+
+    def __init__(self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: OnMessage) -> None:
+        self._maker = maker
+        self._spec = spec
+        self._uid = uid
+        self._on_message = on_message
+        self._place = arguments.place(spec.runtime)
+        self._guarded: list[tuple[str, str]] = []
+        self._bwrap: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._init_fd: int | None = None
+        self._words = os.memfd_create("stderr")
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[socket | None] = loop.create_future()
+        self._info: asyncio.Future[int] = loop.create_future()
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self.layout: Layout = arguments.layout(self._place)
+        self.group: Cgroup | None = None
+        self.listener: socket | None = None
+        self.init = 0
+        self.baseline = 0
+
+    async def open(self) -> None:
+        """Make it, and wait until its init is ready.
+
+        Raises:
+            BackendError: with bubblewrap's own words; nothing is left behind.
+        """
+        try:
+            if cgroups.claim().trees:
+                limit = self._spec.memory_size * MB + MEMORY_SLACK
+                self.group = Cgroup.create(self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES)
+                for folder in self.group.folders:
+                    self._guard("cgroup", folder)
+            self._spawn()
+            await self._wait_until_ready()
+        except BaseException:
+            await asyncio.shield(asyncio.create_task(self._abandon()))
+            raise
+        if self.group is not None:
+            self.baseline = self.group.current_memory()
+
+    def send(self, *fields: bytes, descriptor: int | None = None) -> None:
+        """Ask init for something."""
+        if self._channel is None:
+            raise BackendError("the sandbox is gone")
+        self._channel.send(fields, descriptor)
+
+    def kill(self) -> None:
+        """End everything in the sandbox, frozen or not."""
+        if self._init_fd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+        if self.group is not None:
+            self.group.kill()
+        if self._bwrap is not None and self._bwrap.returncode is None:
+            os.kill(self._bwrap.pid, signal.SIGKILL)
+
+    async def clear(self) -> bool:
+        """After `ended`: remove the last traces. False when a cgroup is still held; the keeper goes on trying."""
+        os.close(self._words)
+        if self._channel is not None:
+            self._channel.close()
+        removed = self.group is None or await self.group.remove()
+        for kind, value in self._guarded:
+            if removed or kind != "cgroup":
+                self._maker.host.unguard(kind, value)
+        return removed
+
+    def words(self) -> str:
+        """What bubblewrap and init have said on stderr."""
+        return os.pread(self._words, MAX_WORDS, 0).decode("utf-8", "replace").strip()
+
+    # -- launching ---------------------------------------------------------------------------------------------------
+
+    def _guard(self, kind: str, value: str) -> None:
+        self._maker.host.guard(kind, value)
+        self._guarded.append((kind, value))
+
+    def _spawn(self) -> None:
+        """Start bubblewrap: without an environment, and with its arguments in memory, so that `ps` shows neither."""
+        spec = self._spec
+        uid, gid = (self._uid, self._uid) if self._uid is not None else (UID, GID)
+        with ExitStack() as stack:
+
+            def memory(name: str, content: bytes) -> int:
+                descriptor = os.memfd_create(name)
+                stack.callback(os.close, descriptor)
+                os.write(descriptor, content)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                return descriptor
+
+            data = {path: memory("etc", text.encode()) for path, text in arguments.etc_files(uid, gid).items()}
+            filter_fd = memory("seccomp", seccomp.program()) if seccomp.supported() else None
+            options = arguments.sandbox(spec, self._maker.machine, self._place, init=INIT, data=data, seccomp=filter_fd)
+            options_fd = memory("arguments", b"".join(os.fsencode(option) + b"\0" for option in options))
+            info, info_theirs = os.pipe()
+            stack.callback(os.close, info_theirs)
+            self._channel = Channel(self._message)
+            stack.callback(self._channel.handed_over)
+            limited = self.group is not None and self.group.can(Role.PIDS)
+            command = [
+                *(self._maker.bwrap, "--args", str(options_fd), "--info-fd", str(info_theirs), "--"),
+                *arguments.init_command(
+                    self._place.interpreter,
+                    channel=self._channel.theirs,
+                    uid=self._uid,
+                    listen=spec.network is not Network.HOST,
+                    max_processes=None if limited else MAX_PROCESSES,
+                ),
+            ]
+            inherited = [options_fd, info_theirs, self._channel.theirs, *data.values()]
+            if filter_fd is not None:
+                inherited.append(filter_fd)
+            try:
+                self._bwrap = process.spawn(command, env={}, cwd="/", stderr=self._words, pass_fds=inherited)
+            except BackendError:
+                os.close(info)
+                raise
+        # From here until init is known, killing bubblewrap is enough: it ends its child (--die-with-parent).
+        self._guard("pgid", str(self._bwrap.pid))
+        process.watch(self._bwrap, self._bwrap_ended)
+        self._read_info(info)
+
+    def _read_info(self, descriptor: int) -> None:
+        """Read to the end: bubblewrap that finds the pipe closed dies half-way and leaves its child behind."""
+        loop = asyncio.get_running_loop()
+        os.set_blocking(descriptor, False)
+        text = bytearray()
+
+        def readable() -> None:
+            try:
+                while chunk := os.read(descriptor, 4096):
+                    text.extend(chunk)
+            except BlockingIOError:
+                return
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            if not self._info.done():
+                self._set_info(bytes(text))
+
+        loop.add_reader(descriptor, readable)
+
+    def _set_info(self, text: bytes) -> None:
+        try:
+            init = int(json.loads(text)["child-pid"])
+        except (ValueError, KeyError, TypeError):
+            return  # it failed before it had a child; its end and its words tell
+        self._guard("pgid", str(init))
+        with suppress(ProcessLookupError):  # it is gone already
+            self._init_fd = os.pidfd_open(init)
+        self._info.set_result(init)
+
+    async def _wait_until_ready(self) -> None:
+        done = asyncio.gather(self._attached(), self._ready)
+        first: list[asyncio.Future[Any]] = [done, self.ended]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            done.cancel()
+            raise BackendError(f"bubblewrap failed: {self.words() or f'exit code {self.ended.result()}'}")
+        try:
+            self.init, self.listener = done.result()
+        except OSError as error:
+            raise BackendError(f"cannot put the sandbox into its cgroup: {error}") from error
+
+    async def _attached(self) -> int:
+        """Into the cgroup while init starts: attaching takes longest, and until init is ready no code but ours runs."""
+        init = await self._info
+        if self.group is not None and self._bwrap is not None:
+            await asyncio.to_thread(self.group.attach, self._bwrap.pid, init)
+        return init
+
+    async def _abandon(self) -> None:
+        if self._bwrap is not None:
+            self.kill()
+            await self.ended
+        if self._ready.done() and not self._ready.cancelled() and (listener := self._ready.result()) is not None:
+            listener.close()
+        await self.clear()
+
+    # -- what happens to it ------------------------------------------------------------------------------------------
+
+    def _message(self, fields: list[bytes], descriptors: list[int]) -> None:
+        listener = listener_from(descriptors)
+        if fields == [b"ready"] and not self._ready.done():
+            self._ready.set_result(listener)
+            return
+        if listener is not None:  # nothing else may bring one
+            listener.close()
+        self._on_message(fields, descriptors)
+
+    def _bwrap_ended(self, code: int, _usage: resource.struct_rusage) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        if self._init_fd is None:
+            self._set_ended(code)
+            return
+        # Normally gone, too. As root it has changed its user, and a signal from bubblewrap's end does not reach it.
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
+        asyncio.get_running_loop().add_reader(self._init_fd, self._init_ended, self._init_fd, code)
+
+    def _init_ended(self, init_fd: int, code: int) -> None:
+        asyncio.get_running_loop().remove_reader(init_fd)
+        os.close(init_fd)
+        self._init_fd = None
+        self._set_ended(code)
+
+    def _set_ended(self, code: int) -> None:
+        if not self.ended.done():
+            self.ended.set_result(code)

@@ -1,0 +1,122 @@
+"""An engine on a virtual clock and a fake backend, with the real store: what the engine's tests stand in."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.backend_host import BackendHost
+from workbench.engine.engine import Engine, Options
+from workbench.live.view import EngineStatus
+from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
+from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest
+from workbench.model.names import FunctionRef
+from workbench.store.folder import StateFolder
+from workbench.store.sqlite import SqliteStore
+from workbench.testing.clock import VirtualClock
+from workbench.testing.fakes import FakeBackend, FakeListeners, FakeRuntimes, Program, echo
+
+ROLE = "arn:aws:iam::000000000000:role/test"
+
+
+class InlineThread:
+    """Runs the store's calls where they are made, so that nothing needs another thread to settle."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def run(self, call: Callable[..., Any], *args: Any) -> Any:
+        return call(*args)
+
+    async def aclose(self) -> None:
+        self._store.close()
+
+
+class World:
+    def __init__(self, engine: Engine, clock: VirtualClock, backend: FakeBackend, listeners: FakeListeners) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.backend = backend
+        self.listeners = listeners
+
+    async def create(self, name: str = "f", code: str = "1", **configuration: Any) -> FunctionVersion:
+        """A function that is Active."""
+        await self.engine.create_function(
+            NewFunction(name=name, configuration=configured(**configuration), code=archive({"app.py": code}))
+        )
+        await self.clock.settle()
+        return await self.engine.get_function(FunctionRef(name))
+
+    async def change(self, name: str = "f", code: str = "2") -> FunctionVersion:
+        await self.engine.update_function_code(name, archive({"app.py": code}))
+        await self.clock.settle()
+        return await self.engine.get_function(FunctionRef(name))
+
+    def submit(
+        self, name: str = "f", qualifier: str | None = None, payload: bytes = b'{"n":1}', logs: bool = True, **more: Any
+    ) -> Any:
+        return self.engine.invoke(
+            InvokeRequest(function=FunctionRef(name, qualifier), payload=payload, logs=logs, **more)
+        )
+
+    async def invoke(self, name: str = "f", qualifier: str | None = None, **more: Any) -> InvocationResult:
+        """An invocation that needs no time."""
+        pending = self.submit(name, qualifier, **more)
+        await self.clock.settle()
+        return await pending
+
+    async def event(self, name: str = "f", payload: bytes = b"{}") -> InvocationResult:
+        return await self.engine.invoke(
+            InvokeRequest(function=FunctionRef(name), payload=payload, type=InvocationType.EVENT)
+        )
+
+    async def environments(self) -> list[Any]:
+        return (await self.engine.changes(0)).environments
+
+    async def states(self) -> list[str]:
+        return [view.state.value for view in await self.environments()]
+
+
+def configured(**changes: Any) -> FunctionConfiguration:
+    return FunctionConfiguration(**{"runtime": "python3.12", "handler": "app.handler", "role": ROLE, **changes})
+
+
+def archive(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as package:
+        for name, text in files.items():
+            package.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    return buffer.getvalue()
+
+
+@asynccontextmanager
+async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIterator[World]:
+    clock, listeners = VirtualClock(), FakeListeners()
+    backend = FakeBackend(listeners, program)
+    store = SqliteStore(StateFolder(state))
+
+    async def make_backend(name: str) -> BackendHost:
+        return BackendHost(name, backend)
+
+    engine = Engine(
+        clock=clock,
+        store=store,
+        thread=InlineThread(store),
+        runtimes=FakeRuntimes(),
+        listeners=listeners,
+        backend="fake",
+        make_backend=make_backend,
+        status=EngineStatus(
+            version="0", pid=1, state_dir=str(state), project="test", backend="fake", backend_why="a test", isolated=True
+        ),
+        options=Options(seed=7, **options),
+    )
+    await engine.open()
+    try:
+        yield World(engine, clock, backend, listeners)
+    finally:
+        await engine.aclose()

@@ -1,0 +1,193 @@
+"""A scripted engine in memory: the real reducer over events that a test writes, on a clock that a test moves.
+
+Deltas go through JSON and back, as over the wire, so that the face never shares an object with its engine.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+from workbench.live.reducer import Live
+from workbench.live.view import Delta, EngineStatus
+from workbench.model import events as ev
+from workbench.model.codec import decode, encode
+from workbench.model.environments import EnvironmentState as State
+from workbench.model.errors import EngineGone
+from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionVersion
+from workbench.model.functions import FunctionState
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
+from workbench.model.names import LATEST, Account
+
+MS = 1_000_000
+WALL = 1_760_000_000.0
+STATUS = EngineStatus(
+    version="0.1.0",
+    pid=4711,
+    state_dir="/home/ada/orders/.workbench",
+    project="/home/ada/orders",
+    backend="bubblewrap",
+    backend_why="the strongest that works here",
+    isolated=True,
+    urls={"lambda": "http://127.0.0.1:3001"},
+)
+
+
+class FakeEngine:
+    """An `EnginePort`. `advance` moves its clock; the other verbs write events at the present moment."""
+
+    def __init__(self, status: EngineStatus = STATUS) -> None:
+        self.live = Live()
+        self.now = 1_000_000 * MS
+        self.gone = False
+        self.raises: Exception | None = None
+        self.requests: list[InvokeRequest] = []
+        self.stopped_environments: list[str] = []
+        self.stops = 0
+        self.answer: Callable[[InvokeRequest], Awaitable[InvocationResult]] | None = None
+        self._status = status
+        self._ids = count(1)
+
+    @property
+    def wall(self) -> float:
+        return WALL + self.now / 1e9
+
+    def advance(self, ms: float) -> None:
+        self.now += int(ms * MS)
+
+    # -- what happens
+    def function(self, name: str, *, memory: int = 128, version: str = LATEST, state=FunctionState.ACTIVE) -> None:
+        configuration = FunctionConfiguration(
+            runtime="python3.12", handler="app.handler", role="arn:aws:iam::000000000000:role/x", memory_size=memory
+        )
+        code = Code(sha256="0" * 64, size=100)
+        made = FunctionVersion(
+            name=name,
+            version=version,
+            configuration=configuration,
+            code=code,
+            revision_id="r",
+            last_modified=WALL,
+            state=state,
+        )
+        self.live.apply(ev.FunctionChanged(self.now, made))
+
+    def alias(self, function: str, name: str, version: str, weights: dict[str, float] | None = None) -> None:
+        alias = Alias(function=function, name=name, version=version, weights=weights or {}, revision_id="r")
+        self.live.apply(ev.AliasChanged(self.now, alias))
+
+    def environment(self, id: str, state: State, function: str, *, version: str = LATEST, reason: str = "") -> None:
+        self.live.apply(
+            ev.EnvironmentChanged(self.now, id, state, reason, function, version, "bubblewrap", 128, 100, 41)
+        )
+
+    def accepted(self, id: str, function: str, env: str, *, cold: bool = False, qualifier=None, event=b"{}") -> None:
+        self.live.apply(
+            ev.InvocationAccepted(
+                self.now,
+                id,
+                function,
+                qualifier,
+                LATEST,
+                InvocationType.REQUEST_RESPONSE,
+                env,
+                cold,
+                "cold: no environment yet" if cold else "warm",
+                event,
+                self.wall,
+            )
+        )
+
+    def started(self, id: str) -> None:
+        self.live.apply(ev.InvocationStarted(self.now, id))
+
+    def finished(
+        self,
+        id: str,
+        *,
+        status: InvocationStatus = InvocationStatus.SUCCESS,
+        response: bytes = b'{"message": "Hello, Ada!"}',
+        ms: float = 38,
+        init_ms: float | None = None,
+        error_type: str | None = None,
+    ) -> None:
+        self.live.apply(
+            ev.InvocationFinished(self.now, id, status, response, ms, int(ms) + 1, init_ms, 41, error_type)
+        )
+
+    def refused(self, id: str, function: str) -> None:
+        reason = "ConcurrentInvocationLimitExceeded"
+        kind = InvocationType.REQUEST_RESPONSE
+        self.live.apply(ev.InvocationRefused(self.now, id, function, None, kind, reason, self.wall))
+
+    def log(self, text: str, *, function: str = "hello", env: str = "e-1", request: str | None = None) -> None:
+        platform = text.startswith(("START", "END", "REPORT", "INIT_START"))
+        stream = "platform" if platform else "function"
+        self.live.apply(ev.LogLine(self.now, self.wall, env, function, LATEST, request, stream, text))
+
+    def run(self, id: str, function: str, env: str, *, ms: float = 38, **finish) -> None:
+        """A whole warm invocation."""
+        self.accepted(id, function, env)
+        self.environment(env, State.BUSY, function)
+        self.started(id)
+        self.log(f"START RequestId: {id} Version: $LATEST", function=function, env=env, request=id)
+        self.advance(ms)
+        self.log(f"END RequestId: {id}", function=function, env=env, request=id)
+        self.finished(id, ms=ms, **finish)
+        self.environment(env, State.IDLE, function)
+
+    def warm(self, env: str, function: str) -> None:
+        """An environment from nothing to idle, a quarter of a second in each state."""
+        for state, reason in ((State.CREATING, "no environment yet"), (State.INIT, ""), (State.IDLE, "")):
+            self.environment(env, state, function, reason=reason)
+            self.advance(250)
+
+    # -- EnginePort
+    def _check(self) -> None:
+        if self.gone:
+            raise EngineGone("connection refused")
+
+    async def account(self) -> Account:
+        return Account()
+
+    async def invoke(self, request: InvokeRequest) -> InvocationResult:
+        self._check()
+        self.requests.append(request)
+        if self.raises is not None:
+            raise self.raises
+        if self.answer is not None:
+            return await self.answer(request)
+        id = f"{next(self._ids):08x}-0000-4000-8000-000000000000"
+        env = f"e-{request.function.name}"
+        self.accepted(id, request.function.name, env, qualifier=request.function.qualifier, event=request.payload)
+        self.started(id)
+        self.finished(id)
+        return InvocationResult(
+            request_id=id, status=InvocationStatus.SUCCESS, payload=b'{"message": "Hello, Ada!"}', duration_ms=38
+        )
+
+    async def stop_environment(self, environment: str) -> None:
+        self._check()
+        if self.raises is not None:
+            raise self.raises
+        self.stopped_environments.append(environment)
+        view = self.live._environments.view(environment)
+        self.environment(environment, State.STOPPED, view.function, reason="killed by hand")
+
+    async def changes(self, since: int) -> Delta:
+        self._check()
+        delta = self.live.changes(since, self.now, self.wall)
+        return decode(Delta, json.loads(json.dumps(encode(delta))))
+
+    async def status(self) -> EngineStatus:
+        self._check()
+        return self._status
+
+    async def stop(self) -> None:
+        self._check()
+        if self.raises is not None:
+            raise self.raises
+        self.stops += 1
+        self.gone = True
+
+    def __getattr__(self, name: str):
+        raise NotImplementedError(f"the screens do not use {name} yet")

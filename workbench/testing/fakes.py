@@ -1,0 +1,248 @@
+"""A backend without processes: each environment's runtime is a coroutine that the test writes.
+
+`FakeBackend` satisfies the backend contract and `FakeListeners` the engine's listener port; together they let an engine
+run on a virtual clock. The fake Runtime API is called directly, without HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from socket import socket
+from typing import Any, Protocol
+
+from workbench.backends.api import (
+    API_VERSION,
+    Capabilities,
+    EnvironmentSpec,
+    Exited,
+    ExitReason,
+    Health,
+    Host,
+    Layout,
+    Network,
+    ProcessExited,
+    ProcessSpec,
+    Usage,
+)
+from workbench.model.errors import BackendError
+from workbench.model.runtimes import RuntimeVersion
+
+
+class Link(Protocol):
+    """What a listener is given of an environment (the engine's `RuntimeLink`)."""
+
+    def next(self, reply: Callable[[Any], None]) -> Any: ...
+    def respond(self, request_id: str, body: bytes) -> Any: ...
+    def fail(self, request_id: str, error_type: str, body: bytes) -> Any: ...
+    def fail_init(self, error_type: str, body: bytes) -> Any: ...
+    def connections(self, count: int) -> None: ...
+
+
+class Exit(Exception):
+    """Raised by a program to end its process: with a code, by a signal, or out of memory."""
+
+    def __init__(self, code: int | None = None, *, signal: int | None = None, oom: bool = False) -> None:
+        super().__init__(code)
+        self.code, self.signal, self.oom = code, signal, oom
+
+
+class FakeRuntime:
+    """What a program in a fake environment can do: the four calls of the Runtime API, and print."""
+
+    def __init__(self, link: Link, env: dict[str, str], output: int) -> None:
+        self.env = env
+        self._link = link
+        self._output = output
+
+    async def next(self) -> Any:
+        """The next event, as the engine's `NextEvent`."""
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def reply(event: Any) -> None:
+            if not waiter.done():
+                waiter.set_result(event)
+
+        refused = self._link.next(reply)
+        if refused is not None:
+            return refused
+        return await waiter
+
+    def respond(self, request_id: str, body: bytes) -> Any:
+        return self._link.respond(request_id, body)
+
+    def fail(self, request_id: str, body: bytes, error_type: str = "") -> Any:
+        return self._link.fail(request_id, error_type, body)
+
+    def fail_init(self, body: bytes, error_type: str = "") -> Any:
+        return self._link.fail_init(error_type, body)
+
+    def print(self, text: str) -> None:
+        os.write(self._output, f"{text}\n".encode())
+
+
+Program = Callable[[FakeRuntime], Awaitable[None]]
+
+
+async def echo(runtime: FakeRuntime) -> None:
+    """The default program: answers each event with itself."""
+    while True:
+        event = await runtime.next()
+        runtime.respond(event.request_id, event.payload)
+
+
+class FakeListeners:
+    """Satisfies the engine's `ListenerFactory`; addresses are names of links."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, Link] = {}
+
+    async def open(self, link: Link, sock: socket | None) -> FakeListener:
+        address = f"fake-{len(self.links)}:9001"
+        self.links[address] = link
+        return FakeListener(address)
+
+
+class FakeListener:
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeEnvironment:
+    """Records what was done to it in `calls`."""
+
+    def __init__(self, backend: FakeBackend, spec: EnvironmentSpec) -> None:
+        self.id = spec.id
+        self.spec = spec
+        self.pid: int | None = None
+        self.listener: socket | None = None
+        self.layout = Layout(task="/var/task", opt="/opt", runtime="/var/runtime", interpreter="/usr/bin/python3")
+        self.calls: list[str] = []
+        self.frozen = False
+        self._backend = backend
+        self._events: asyncio.Queue[ProcessExited | Exited] = asyncio.Queue()
+        self._processes: dict[int, asyncio.Task[None]] = {}
+        self._exited: Exited | None = None
+
+    async def start(self, process: ProcessSpec) -> int:
+        self.calls.append(f"start {process.name}")
+        link = self._backend.listeners.links[process.env["AWS_LAMBDA_RUNTIME_API"]]
+        runtime = FakeRuntime(link, dict(process.env), os.dup(process.output))
+        number = len(self._processes) + 1
+        self._processes[number] = asyncio.get_running_loop().create_task(self._run(number, runtime, link))
+        return number
+
+    async def _run(self, number: int, runtime: FakeRuntime, link: Link) -> None:
+        link.connections(1)
+        ended = ProcessExited(process=number, code=0)
+        try:
+            await self._backend.program(runtime)
+        except Exit as exit_:
+            ended = ProcessExited(process=number, code=exit_.code, signal=exit_.signal, oom=exit_.oom)
+        except asyncio.CancelledError:
+            ended = ProcessExited(process=number, signal=9)
+        finally:
+            os.close(runtime._output)
+            link.connections(0)
+            self._events.put_nowait(ended)
+
+    async def signal(self, process: int, sig: int) -> None:
+        self.calls.append(f"signal {process} {int(sig)}")
+        self._processes[process].cancel()
+
+    async def usage(self) -> Usage:
+        return Usage(peak_memory=self._backend.peak_memory, cpu_seconds=0.0)
+
+    async def events(self) -> AsyncIterator[ProcessExited | Exited]:
+        while True:
+            event = await self._events.get()
+            yield event
+            if isinstance(event, Exited):
+                return
+
+    async def freeze(self) -> None:
+        self.calls.append("freeze")
+        self.frozen = True
+
+    async def thaw(self) -> None:
+        self.calls.append("thaw")
+        self.frozen = False
+
+    async def stop(self, grace: float) -> Exited:
+        self.calls.append(f"stop {grace:g}")
+        for task in self._processes.values():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self._exited is None:
+            self._exited = Exited(reason=ExitReason.STOPPED)
+            self._events.put_nowait(self._exited)
+        return self._exited
+
+
+class FakeBackend:
+    """Satisfies the backend contract. `program` is what every runtime process runs; change it between launches."""
+
+    def __init__(self, listeners: FakeListeners, program: Program = echo) -> None:
+        self.api_version = API_VERSION
+        self.capabilities = Capabilities(
+            isolation=True,
+            own_network=False,
+            mounts=True,
+            memory_limit=True,
+            freeze=True,
+            networks=frozenset({Network.NONE}),
+        )
+        self.listeners = listeners
+        self.program = program
+        self.peak_memory = 40 << 20
+        self.environments: list[FakeEnvironment] = []
+        self.refuse: str | None = None
+
+    async def open(self, host: Host) -> None:
+        """Nothing to get ready."""
+
+    async def health(self) -> Health:
+        return Health(usable=True)
+
+    async def prepare(self, runtime: RuntimeVersion) -> None:
+        """Nothing to prepare."""
+
+    async def launch(self, spec: EnvironmentSpec) -> FakeEnvironment:
+        if self.refuse is not None:
+            raise BackendError(self.refuse)
+        environment = FakeEnvironment(self, spec)
+        self.environments.append(environment)
+        return environment
+
+    async def aclose(self) -> None:
+        for environment in self.environments:
+            await environment.stop(0.0)
+
+
+class FakeRuntimes:
+    """Satisfies the engine's `Runtimes`: every identifier given is there."""
+
+    def __init__(self, *known: str) -> None:
+        self._known = known or ("python3.12",)
+
+    def known(self) -> tuple[str, ...]:
+        return self._known
+
+    async def resolve(self, runtime: str) -> RuntimeVersion:
+        return RuntimeVersion(
+            runtime=runtime,
+            label=f"{runtime.replace('python', 'python:')}.v1",
+            arn=f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}",
+            interpreter=Path("/usr/bin/python3"),
+            prefix=Path("/usr"),
+            client=Path("/var/runtime"),
+            boot="boot.py",
+        )

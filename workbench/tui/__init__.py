@@ -1,0 +1,36 @@
+"""The terminal UI. It talks to an engine through `workbench.client.port` and nothing else.
+
+Importing this package is cheap; Textual is loaded by `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.tui.saved import SavedEvent, read_saved_events
+
+if TYPE_CHECKING:
+    from workbench.tui.app import Outcome
+    from workbench.tui.link import Connect
+
+__all__ = ["SavedEvent", "read_saved_events", "run"]
+
+
+def run(
+    connect: Connect,
+    saved_events: Sequence[SavedEvent] = (),
+    *,
+    deploy: Callable[[], Awaitable[str]] | None = None,
+) -> Outcome:
+    """Run the terminal UI until the person leaves; the outcome says what became of the engine.
+
+    `connect` is awaited on the app's own event loop, first when the screen is up and again whenever the engine was
+    lost; a `WorkbenchError` or `OSError` from it is shown and it is tried again. `deploy`, if there is something to
+    deploy, answers with a sentence. After a crash of the UI itself the traceback is on stderr.
+    """
+    from workbench.tui.app import Outcome, WorkbenchApp
+
+    app = WorkbenchApp(connect, saved_events, deploy=deploy)
+    outcome = app.run()
+    return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

@@ -1,0 +1,278 @@
+"""The app: it pulls from the engine, hands frames to the screens, and does what the commands say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from workbench.model.errors import ApiError, WorkbenchError
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
+from workbench.model.names import FunctionRef
+from workbench.tui.commands import main as commands
+from workbench.tui.commands.base import bindings
+from workbench.tui.commands.palette import WorkbenchCommands
+from workbench.tui.format import milliseconds, plural
+from workbench.tui.link import Connect, Link
+from workbench.tui.mirror import Mirror
+from workbench.tui.order import Order
+from workbench.tui.sanitize import one_line, sanitize
+from workbench.tui.saved import SavedEvent, events_for
+from workbench.tui.screens.dialog import Dialog
+from workbench.tui.screens.main import MainScreen
+
+#: Frames a second: how often the app asks the engine what changed.
+FRAMES = 20.0
+#: Characters of a response that a notification shows.
+EXCERPT = 240
+DARK, LIGHT = "textual-dark", "textual-light"
+
+
+class Outcome(Enum):
+    """How the app was left. `QUIT`: the engine had no environment, so nobody was asked what becomes of it."""
+
+    QUIT = "quit"
+    LEFT = "left"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+
+
+class WorkbenchApp(App[Outcome]):
+    """The terminal UI.
+
+    `connect` attaches to an engine, and does so again whenever the engine was lost. `deploy` deploys the project's
+    template and answers with a sentence. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
+    """
+
+    TITLE = "workbench"
+    COMMANDS = App.COMMANDS | {WorkbenchCommands}
+    BINDINGS = bindings(*commands.APP)
+
+    def __init__(
+        self,
+        connect: Connect,
+        saved_events: Sequence[SavedEvent] = (),
+        *,
+        deploy: Callable[[], Awaitable[str]] | None = None,
+        frames: float | None = FRAMES,
+        link: Callable[[Connect, Mirror], Link] = Link,
+    ) -> None:
+        super().__init__()
+        self.mirror = Mirror()
+        self.link = link(connect, self.mirror)
+        self.deploy = deploy
+        self._saved = saved_events
+        self._frames = frames
+        self._last: dict[str, Order] = {}
+        self._stopping = False
+
+    def get_default_screen(self) -> Screen[None]:
+        return MainScreen()
+
+    def on_mount(self) -> None:
+        if self._frames:
+            self.run_worker(self._keep_pulling(1 / self._frames), group="frames")
+
+    # -- frames
+    async def _keep_pulling(self, period: float) -> None:
+        """The one timer of the app."""
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await self.frame()
+            await asyncio.sleep(max(0.002, period - (loop.time() - started)))
+
+    async def frame(self) -> None:
+        """Ask the engine what changed, and show it."""
+        if self._stopping:
+            return
+        changed = await self.link.pull()
+        for screen in self.screen_stack:
+            if isinstance(screen, (MainScreen, Dialog)) and screen.is_mounted:
+                screen.sync(changed)
+
+    # -- telling the person
+    def say(self, message: str, *, title: str = "", bad: bool = False) -> None:
+        """A notification; what it says is never markup."""
+        severity = "error" if bad else "information"
+        self.notify(sanitize(message), title=one_line(title), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def say_error(self, error: Exception) -> None:
+        """An error as a notification: the screen lives on."""
+        title = error.title if isinstance(error, WorkbenchError) else type(error).__name__
+        if isinstance(error, ApiError):
+            title = error.code
+        self.say(str(error) or type(error).__name__, title=title, bad=True)
+
+    def say_nothing_to_fire(self) -> None:
+        self.say("There is no function to fire yet.", title="Fire", bad=True)
+
+    # -- opening
+    def open_function(self, name: str) -> None:
+        from workbench.tui.screens.function import FunctionDetail
+
+        if view := self.mirror.functions.get(name):
+            self.push_screen(FunctionDetail(view))
+
+    def open_environment(self, environment: str) -> None:
+        from workbench.tui.screens.environment import EnvironmentDetail
+
+        if view := self.mirror.environments.get(environment):
+            self.push_screen(EnvironmentDetail(view))
+
+    def open_invocation(self, request_id: str) -> None:
+        from workbench.tui.screens.invocation import InvocationDetail
+
+        if view := self.mirror.invocations.get(request_id):
+            self.push_screen(InvocationDetail(view))
+        else:
+            self.say(f"Invocation {request_id} is no longer kept.", title="Invocations", bad=True)
+
+    # -- firing
+    def open_fire(self, name: str) -> None:
+        from workbench.tui.screens.fire import FireDialog
+
+        if view := self.mirror.functions.get(name):
+            dialog = FireDialog(view, self._events_of(name), last=self._last.get(name))
+            self.push_screen(dialog, lambda order: self.fire(order) if order else None)
+
+    def fire_again(self, name: str) -> None:
+        """Fire with the last event, else the saved one, else `{}`."""
+        saved = self._events_of(name)
+        fresh = Order(name, None, saved[0].text if saved else "{}", InvocationType.REQUEST_RESPONSE)
+        self.fire(self._last.get(name, fresh))
+
+    def fire(self, order: Order) -> None:
+        """Invoke, without waiting for it here."""
+        self._last[order.function] = order
+        self.run_worker(self._fire(order), group="fire")
+
+    def _events_of(self, name: str) -> list[SavedEvent]:
+        return events_for(name, self._saved, list(self.mirror.functions))
+
+    async def _fire(self, order: Order) -> None:
+        request = InvokeRequest(
+            function=FunctionRef(order.function, order.qualifier), payload=order.payload, type=order.type
+        )
+        try:
+            result = await self.link.port.invoke(request)
+        except Exception as error:
+            self.say_error(error)
+        else:
+            self._say_result(order, result)
+
+    def _say_result(self, order: Order, result: InvocationResult) -> None:
+        if order.type is InvocationType.EVENT:
+            self.say(f"request {result.request_id}", title=f"✓ {order.function} accepted")
+            return
+        if order.type is InvocationType.DRY_RUN:
+            self.say("It may be invoked; nothing ran.", title=f"✓ {order.function} dry run")
+            return
+        failed = result.function_error is not None or result.status is not InvocationStatus.SUCCESS
+        init = f", init {milliseconds(result.init_ms)}" if result.init_ms is not None else ""
+        word = result.status.value if failed else "ok"
+        text = result.payload[: EXCERPT * 4].decode("utf-8", "replace")
+        self.say(
+            text if len(text) <= EXCERPT else text[:EXCERPT] + "…",
+            title=f"{'✗' if failed else '✓'} {order.function} {word}  {milliseconds(result.duration_ms)}{init}",
+            bad=failed,
+        )
+
+    # -- environments
+    def ask_kill(self, environment: str) -> None:
+        from workbench.tui.screens.question import Answer, Question
+
+        view = self.mirror.environments.get(environment)
+        if view is None or view.state.final:
+            self.say(f"Environment {environment} has ended already.", title="Kill", bad=True)
+            return
+        text = f"{view.id} of {view.function} is {view.state.value}. An invocation in it fails at once."
+        question = Question("Kill this environment?", text, Answer("kill", "K", "Kill it", grave=True))
+        self.push_screen(question, lambda answer: self._kill(environment) if answer else None)
+
+    def _kill(self, environment: str) -> None:
+        async def work() -> None:
+            try:
+                await self.link.port.stop_environment(environment)
+            except Exception as error:
+                self.say_error(error)
+            else:
+                self.say(environment, title="Killed")
+
+        self.run_worker(work(), group="kill")
+
+    # -- deploying
+    def start_deploy(self) -> None:
+        deploy = self.deploy
+        if deploy is None:
+            return
+
+        async def work() -> None:
+            try:
+                said = await deploy()
+            except Exception as error:
+                self.say_error(error)
+            else:
+                self.say(said, title="✓ Deployed")
+
+        self.say("The functions of this project's template are on their way.", title="Deploying …")
+        self.run_worker(work(), group="deploy", exclusive=True)
+
+    # -- the app itself
+    async def action_quit(self) -> None:
+        """Leave at once if nothing lives; else ask what becomes of the engine."""
+        from workbench.tui.screens.question import Answer, Question
+
+        totals, status = self.mirror.totals, self.link.status
+        if not self.link.attached or status is None or not totals.environments:
+            self.exit(Outcome.QUIT)
+            return
+        if isinstance(self.screen, Question):
+            return
+        text = (
+            f"The engine (pid {status.pid}) has {plural(totals.environments, 'environment')} "
+            f"and {plural(totals.running, 'running invocation')}.\n"
+            "Left running, it goes on serving; `workbench stop` ends it later."
+        )
+        question = Question(
+            "Quit", text, Answer("leave", "l", "Leave it running"), Answer("stop", "s", "Stop it", grave=True)
+        )
+        self.push_screen(question, self._quit)
+
+    def _quit(self, answer: str | None) -> None:
+        if answer == "leave":
+            self.exit(Outcome.LEFT)
+        elif answer == "stop":
+            self._stopping = True
+            self.say("Environments get their SHUTDOWN.", title="Stopping the engine …")
+            self.run_worker(self._stop(), group="stop", exclusive=True)
+
+    async def _stop(self) -> None:
+        try:
+            await self.link.port.stop()
+        except Exception as error:
+            self._stopping = False
+            self.say_error(error)
+        else:
+            self.exit(Outcome.STOPPED)
+
+    def action_help(self) -> None:
+        from workbench.tui.screens.help import Help
+
+        if isinstance(self.screen, MainScreen):
+            self.push_screen(Help(self.screen.help_sections()))
+
+    def action_switch_theme(self) -> None:
+        self.theme = LIGHT if self.current_theme.dark else DARK
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands, the two that ours lack."""
+        yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save a picture of the screen as SVG", lambda: self.deliver_screenshot())
+
+
+__all__ = ["FRAMES", "Outcome", "WorkbenchApp"]

@@ -1,0 +1,93 @@
+"""One execution environment: what it is, its timeline, and the states it went through."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from workbench.live.view import EnvironmentView
+from workbench.model.environments import EnvironmentState as State
+from workbench.tui.format import age, clock_ms, milliseconds, version
+from workbench.tui.mirror import Changed
+from workbench.tui.sanitize import one_line
+from workbench.tui.screens.dialog import Dialog
+from workbench.tui.widgets.facts import Fact, Facts
+from workbench.tui.widgets.panel import Panel
+
+_COLOURS = {
+    State.CREATING: "$text-accent",
+    State.INIT: "$text-accent",
+    State.IDLE: "$text-primary",
+    State.BUSY: "$success",
+    State.FROZEN: "$foreground 60%",
+    State.STOPPING: "$text-warning",
+    State.STOPPED: "$foreground 60%",
+    State.FAILED: "bold $text-error",
+}
+
+
+class EnvironmentDetail(Dialog[None]):
+    """Stays true while the environment lives, and keeps what it knows when the engine forgets it."""
+
+    DEFAULT_CSS = """
+    EnvironmentDetail {
+        & > .box { width: 110; height: auto; background: $background; }
+        Panel { height: auto; max-height: 20; }
+    }
+    """
+    AUTO_FOCUS = "Panel"
+
+    def __init__(self, view: EnvironmentView) -> None:
+        super().__init__()
+        self._view = view
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="box")
+        box.border_title = Content(f"Environment {one_line(self._view.id)}")
+        box.border_subtitle = Content("esc back")
+        with box:
+            yield Facts()
+            yield Panel("History")
+
+    def on_mount(self) -> None:
+        self.sync(Changed.everything())
+
+    def sync(self, changed: Changed) -> None:
+        if not (changed.environments or changed.tick or changed.link):
+            return
+        mirror = self.workbench.mirror
+        self._view = view = mirror.environments.get(self._view.id, self._view)
+        self.query_one(Facts).show(_facts(view, mirror.now))
+        lines = []
+        ends = [entry[0] for entry in view.history[1:]] + [None]
+        for (t, state, reason), end in zip(view.history, ends, strict=True):
+            lasted = milliseconds((end - t) / 1e6) if end is not None else ""
+            lines.append(
+                Content.assemble(
+                    (f"{clock_ms(mirror.wall_at(t))}  ", "$foreground 60%"),
+                    (f"{state.glyph} {state.value:<9}", _COLOURS[state]),
+                    (f"{lasted:>9}", "bold"),
+                    f"  {one_line(reason)}",
+                )
+            )
+        if view.invocations:
+            text = f"idle, busy and frozen take turns after that: {view.invocations} invocations so far"
+            lines.append(Content.styled(text, "$foreground 50%"))
+        self.query_one(Panel).write(Content("\n").join(lines))
+
+
+def _facts(view: EnvironmentView, now: int) -> list[Fact]:
+    lived = (view.since if view.state.final else now) - view.created
+    return [
+        ("", f"{view.state.glyph} {view.state.value}", _COLOURS[view.state]),
+        ("since", age((now - view.since) / 1e9), ""),
+        ("", f"{view.function} → {version(view.version)}", "bold"),
+        ("backend", view.backend, ""),
+        ("pid", str(view.pid) if view.pid is not None else "", ""),
+        ("invocations", str(view.invocations), "bold"),
+        ("init", milliseconds(view.init_ms) if view.init_ms is not None else "", "$text-accent"),
+        ("memory", f"{view.max_memory_mb} of {view.memory_size} MB", ""),
+        ("lived" if view.state.final else "age", age(lived / 1e9), ""),
+        ("reason", view.reason, ""),
+    ]
