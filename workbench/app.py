@@ -196,7 +196,9 @@ async def serve(
         try:
             await front.open("127.0.0.1", port)
         except OSError as error:
-            raise UsageError(f"port {port} of 127.0.0.1 cannot be used: {error.strerror}", mend="--port 0 picks a free one") from error
+            raise UsageError(
+                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}", mend="--port 0 picks a free one"
+            ) from error
         running.engine.announce({"lambda": front.url})
         endpoint = {"url": front.url, "key": running.key, "pid": os.getpid(), "state": str(project.state)}
         write_durably(project.endpoint_file, json.dumps(endpoint).encode())
@@ -242,7 +244,7 @@ async def bring_function(port: EnginePort, project: Project, template: Path, nam
 
 
 async def runtime_report(project: Project) -> list[tuple[str, str, str]]:
-    """The runtimes of the catalogue that Workbench can run: identifier, what realises it, and the mend if nothing does."""
+    """The runtimes that Workbench can run: identifier, what realises it here, and the mend if nothing does."""
     catalogue = Catalogue(project.region, cache_folder())
     found = []
     for runtime in catalogue.known():

@@ -145,7 +145,7 @@ def sandbox(
     for folder in _with_parents([*folders, *map(_parent, (*binds, *data))]):
         arguments += ["--dir", folder]
     for inside, outside in binds.items():
-        arguments += ["--ro-bind", outside, inside]
+        arguments += ["--ro-bind-try" if inside in etc else "--ro-bind", outside, inside]
     for path, descriptor in data.items():
         arguments += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
     if where.language is not None:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from workbench.backends.cgroups import Cgroup, Role
 from workbench.model.errors import BackendError
 from workbench_bubblewrap import arguments, seccomp
 from workbench_bubblewrap.arguments import GID, MB, UID, Machine
-from workbench_bubblewrap.channel import Channel, OnMessage, listener_from
+from workbench_bubblewrap.channel import Channel, listener_from
 
 INIT = Path(__file__).with_name("init.py")
 #: What a sandbox may use beyond MemorySize: init, bubblewrap's own process and the kernel's tables. Files in /tmp are
@@ -45,7 +46,7 @@ class Maker:
 class Box:
     """A sandbox. `ended` is done when the last process in it is gone, with the exit code of bubblewrap."""
 
-    def __init__(self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: OnMessage) -> None:
+    def __init__(self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: Callable[[list[bytes]], None]) -> None:
         self._maker = maker
         self._spec = spec
         self._uid = uid
@@ -192,9 +193,16 @@ class Box:
             init = int(json.loads(text)["child-pid"])
         except (ValueError, KeyError, TypeError):
             return  # it failed before it had a child; its end and its words tell
+        try:
+            init_fd = os.pidfd_open(init)
+        except ProcessLookupError:
+            return
+        if self.ended.done():  # bubblewrap was killed meanwhile
+            signal.pidfd_send_signal(init_fd, signal.SIGKILL)
+            os.close(init_fd)
+            return
+        self._init_fd = init_fd
         self._guard("pgid", str(init))
-        with suppress(ProcessLookupError):  # it is gone already
-            self._init_fd = os.pidfd_open(init)
         self._info.set_result(init)
 
     async def _wait_until_ready(self) -> None:
@@ -233,7 +241,8 @@ class Box:
             return
         if listener is not None:  # nothing else may bring one
             listener.close()
-        self._on_message(fields, descriptors)
+        if fields != [b"ready"]:
+            self._on_message(fields)
 
     def _bwrap_ended(self, code: int, _usage: resource.struct_rusage) -> None:
         if self._channel is not None:

@@ -139,7 +139,7 @@ class BubblewrapEnvironment:
         with suppress(BackendError):
             self._box.send(*fields)
 
-    def _message(self, fields: list[bytes], _descriptors: list[int]) -> None:
+    def _message(self, fields: list[bytes]) -> None:
         """What init says. It comes from inside: what makes no sense is not believed, and ends the sandbox."""
         try:
             match fields:

@@ -25,7 +25,10 @@ async def test_a_cold_start_answers_and_logs_in_awss_words(engine: World) -> Non
     assert result.log is not None
     lines = result.log.splitlines()
     assert lines[0].startswith("INIT_START Runtime Version: python:3.12.v1\tRuntime Version ARN: arn:aws:lambda:")
-    assert lines[1:3] == [f"START RequestId: {result.request_id} Version: $LATEST", f"END RequestId: {result.request_id}"]
+    assert lines[1:3] == [
+        f"START RequestId: {result.request_id} Version: $LATEST",
+        f"END RequestId: {result.request_id}",
+    ]
     assert lines[3] == (
         f"REPORT RequestId: {result.request_id}\tDuration: 0.00 ms\tBilled Duration: 0 ms\tMemory Size: 256 MB\t"
         "Max Memory Used: 40 MB\tInit Duration: 0.00 ms\t"
@@ -168,7 +171,12 @@ async def test_a_timeout_ends_the_environment_with_awss_payload(tmp_path: Path) 
         (Exit(0), InvocationStatus.CRASH, "Runtime exited without providing a reason", "Runtime.ExitError"),
         (Exit(3), InvocationStatus.CRASH, "Runtime exited with error: exit status 3", "Runtime.ExitError"),
         (Exit(signal=9), InvocationStatus.CRASH, "Runtime exited with error: signal: killed", "Runtime.ExitError"),
-        (Exit(signal=9, oom=True), InvocationStatus.OOM, "Runtime exited with error: signal: killed", "Runtime.OutOfMemory"),
+        (
+            Exit(signal=9, oom=True),
+            InvocationStatus.OOM,
+            "Runtime exited with error: signal: killed",
+            "Runtime.OutOfMemory",
+        ),
     ],
 )
 async def test_the_ends_of_a_runtime_are_told_apart(

@@ -111,7 +111,13 @@ async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIt
         backend="fake",
         make_backend=make_backend,
         status=EngineStatus(
-            version="0", pid=1, state_dir=str(state), project="test", backend="fake", backend_why="a test", isolated=True
+            version="0",
+            pid=1,
+            state_dir=str(state),
+            project="test",
+            backend="fake",
+            backend_why="a test",
+            isolated=True,
         ),
         options=Options(seed=7, **options),
     )

@@ -13,8 +13,7 @@ from workbench.model import events as ev
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import EngineGone
-from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionVersion
-from workbench.model.functions import FunctionState
+from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
 from workbench.model.names import LATEST, Account
 
@@ -110,9 +109,7 @@ class FakeEngine:
         init_ms: float | None = None,
         error_type: str | None = None,
     ) -> None:
-        self.live.apply(
-            ev.InvocationFinished(self.now, id, status, response, ms, int(ms) + 1, init_ms, 41, error_type)
-        )
+        self.live.apply(ev.InvocationFinished(self.now, id, status, response, ms, int(ms) + 1, init_ms, 41, error_type))
 
     def refused(self, id: str, function: str) -> None:
         reason = "ConcurrentInvocationLimitExceeded"

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import psutil
-
 #: How often memory is measured where nothing better enforces the limit.
 SAMPLE_EVERY = 0.1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -102,6 +100,8 @@ def _table_linux() -> list[Row]:
 
 
 def _table_psutil() -> list[Row]:
+    import psutil  # needed on macOS only
+
     rows = []
     for process in psutil.process_iter():
         try:

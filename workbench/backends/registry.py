@@ -54,7 +54,9 @@ def create(name: str) -> Backend:
     backend = factory(name).create()
     version = backend.api_version
     if version[0] != API_VERSION[0]:
-        raise BackendError(f"backend '{name}' implements contract {version[0]}.{version[1]}, this is {API_VERSION[0]}.{API_VERSION[1]}")
+        raise BackendError(
+            f"backend '{name}' implements contract {version[0]}.{version[1]}, this is {API_VERSION[0]}.{API_VERSION[1]}"
+        )
     return backend
 
 

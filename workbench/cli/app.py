@@ -62,5 +62,5 @@ def run() -> None:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(141)

@@ -16,7 +16,9 @@ def doctor() -> None:
 
     async def main() -> None:
         endpoint = read_endpoint(project)
-        typer.echo(f"workbench  {__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+        typer.echo(
+            f"workbench  {__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        )
         typer.echo(f"project    {project.root}")
         typer.echo(f"state      {project.state}")
         typer.echo(f"engine     {f'pid {endpoint.pid} at {endpoint.url}' if endpoint else 'not running'}")

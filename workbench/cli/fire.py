@@ -24,7 +24,8 @@ class Output(StrEnum):
 def fire(
     name: Annotated[str, typer.Argument(help="The function, or NAME:QUALIFIER.", metavar="NAME[:QUALIFIER]")],
     event: Annotated[
-        str | None, typer.Option("--event", "-e", help="The event: JSON, a file, or - for stdin.", metavar="FILE|-|JSON")
+        str | None,
+        typer.Option("--event", "-e", help="The event: JSON, a file, or - for stdin.", metavar="FILE|-|JSON"),
     ] = None,
     type: Annotated[InvocationType, typer.Option("--type", help="Invocation type.")] = InvocationType.REQUEST_RESPONSE,
     qualifier: Annotated[str | None, typer.Option("--qualifier", "-q", help="A version or an alias.")] = None,
@@ -88,14 +89,18 @@ def read_event(given: str | None) -> bytes:
         try:
             text, where = Path(given).read_bytes(), given
         except OSError as error:
-            raise UsageError(f"--event is neither JSON nor a file that can be read: {given}: {error.strerror}") from error
+            raise UsageError(
+                f"--event is neither JSON nor a file that can be read: {given}: {error.strerror}"
+            ) from error
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
         line = error.doc.splitlines()[error.lineno - 1] if error.doc.strip() else ""
         start = max(0, error.colno - 40)
         excerpt = f"\n  {line[start : start + 80]}\n  {' ' * (error.colno - 1 - start)}^"
-        raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}{excerpt}") from error
+        raise UsageError(
+            f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}{excerpt}"
+        ) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{where} is not JSON: {error}") from error
     return text
@@ -132,7 +137,9 @@ async def _bring(port: Any, project: Any, ref: FunctionRef, template: Path | Non
         deployed |= set(known)
     elif ref.name in deployed:
         return
-    there = f"there are: {', '.join(sorted(deployed))}" if deployed else f"there are none, and no template in {path.parent}"
+    there = (
+        f"there are: {', '.join(sorted(deployed))}" if deployed else f"there are none, and no template in {path.parent}"
+    )
     raise UsageError(f"there is no function '{ref.name}'; {there}")
 
 
@@ -182,7 +189,9 @@ async def _many(port: Any, request: InvokeRequest, count: int, concurrency: int,
     summary = f"{count} invocations in {took:.2f} s, {count / took:.0f}/s"
     if durations:
         durations.sort()
-        summary += "".join(f", p{p} {durations[min(len(durations) * p // 100, len(durations) - 1)]:.2f} ms" for p in (50, 95, 99))
+        summary += "".join(
+            f", p{p} {durations[min(len(durations) * p // 100, len(durations) - 1)]:.2f} ms" for p in (50, 95, 99)
+        )
     sys.stdout.flush()
     sys.stderr.write(summary + "\n")
     return next((code for code in (4, 1, 3) if code in codes), 0)

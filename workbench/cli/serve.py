@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def serve(
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Of the AWS endpoint; 0 picks one.")] = 3001,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="Of the AWS endpoint; 0 picks one.")
+    ] = 3001,
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="Default backend, or auto.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line on stdout when ready.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,

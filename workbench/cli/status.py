@@ -41,6 +41,9 @@ def status(
             typer.echo(f"             {note}")
         typer.echo(f"functions    {len(delta.functions)}")
         typer.echo(f"environments {totals.environments}, {totals.running} invocations running")
-        typer.echo(f"invocations  {totals.invocations} ({totals.errors} failed, {totals.throttles} throttled, {totals.cold_starts} cold)")
+        typer.echo(
+            f"invocations  {totals.invocations} "
+            f"({totals.errors} failed, {totals.throttles} throttled, {totals.cold_starts} cold)"
+        )
 
     asyncio.run(ask())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.model.errors import EngineGone, UsageError, WorkbenchError
+from workbench.model.errors import EngineGone, UsageError
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort

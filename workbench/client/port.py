@@ -87,7 +87,13 @@ class EnginePort(Protocol):
 
     # -- aliases
     async def create_alias(
-        self, function: str, name: str, version: str, *, description: str = "", weights: Mapping[str, float] | None = None
+        self,
+        function: str,
+        name: str,
+        version: str,
+        *,
+        description: str = "",
+        weights: Mapping[str, float] | None = None,
     ) -> Alias:
         """Create an alias. `weights` has at most one additional version."""
 

@@ -54,7 +54,7 @@ class Catalogue:
         return tuple(self._entries)
 
     def python(self, runtime: str) -> str | None:
-        """The minor version of Python that a runtime needs, such as `3.12`; None for another language or a retired one."""
+        """The Python that a runtime needs, such as `3.12`; None for another language or one too old for the client."""
         wanted = self._entries[runtime].get("interpreter", {})
         return str(wanted["version"]) if runtime.startswith("python") and "client" in self._entries[runtime] else None
 
@@ -190,7 +190,8 @@ def _origin(module: str) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise RuntimeUnavailable(
-            f"Workbench's own installation lacks '{module}', a part of AWS's Python client", mend="install Workbench again"
+            f"Workbench's own installation lacks '{module}', a part of AWS's Python client",
+            mend="install Workbench again",
         )
     return Path(spec.origin)
 

@@ -25,7 +25,6 @@ from workbench.engine.queue import EventQueue
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
-
 from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests, UsageError, WorkbenchError
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
@@ -169,15 +168,11 @@ class Engine:
         reason = admit(tables)
         if reason is not None:
             self.live.apply(
-                ev.InvocationRefused(
-                    now, request_id, ref.name, ref.qualifier, request.type, reason, self._clock.time()
-                )
+                ev.InvocationRefused(now, request_id, ref.name, ref.qualifier, request.type, reason, self._clock.time())
             )
             raise TooManyRequests(reason)
         tables.concurrency += 1
-        invocation = Invocation(
-            request, request_id, version, tables.account.function_arn(ref.name, ref.qualifier), now
-        )
+        invocation = Invocation(request, request_id, version, tables.account.function_arn(ref.name, ref.qualifier), now)
         self._place(invocation)
         return invocation.future
 
@@ -380,7 +375,13 @@ class Engine:
         return await self._functions.publish(name, description, code_sha256, revision_id)
 
     async def create_alias(
-        self, function: str, name: str, version: str, *, description: str = "", weights: Mapping[str, float] | None = None
+        self,
+        function: str,
+        name: str,
+        version: str,
+        *,
+        description: str = "",
+        weights: Mapping[str, float] | None = None,
     ) -> Alias:
         return await self._functions.create_alias(function, name, version, description, weights)
 
@@ -434,5 +435,3 @@ class Engine:
 
 def _environment_id() -> str:
     return f"e-{uuid.uuid4().hex[:8]}"
-
-

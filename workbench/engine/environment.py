@@ -140,13 +140,17 @@ class ExecutionEnvironment:
         self._fail(str(error))
 
     async def _start_runtime(self, phase: str) -> None:
-        assert self._sandbox is not None and self._listener is not None and self._runtime is not None
+        assert self._sandbox is not None
+        assert self._listener is not None
+        assert self._runtime is not None
         self._phase = phase
         self._init_error = self._exit = None
         if self._output is not None:
             self._output.close()
         output = self._output = Output(self._on_line)
-        self._enter(EnvironmentState.INIT, "runtime starting" if phase == "init" else "runtime starting again in the invoke")
+        self._enter(
+            EnvironmentState.INIT, "runtime starting" if phase == "init" else "runtime starting again in the invoke"
+        )
         self._init_started = self._clock.monotonic_ns()
         self._platform(report.init_start(self._runtime))
         limit = INIT_SECONDS if phase == "init" else float(self.version.configuration.timeout)
@@ -162,7 +166,11 @@ class ExecutionEnvironment:
                 self._sandbox.start(
                     ProcessSpec(
                         name="runtime",
-                        argv=(layout.interpreter, f"{layout.runtime}/{self._runtime.boot}", self.version.configuration.handler),
+                        argv=(
+                            layout.interpreter,
+                            f"{layout.runtime}/{self._runtime.boot}",
+                            self.version.configuration.handler,
+                        ),
                         env=variables,
                         cwd=layout.task,
                         output=output.write_end,
@@ -205,7 +213,9 @@ class ExecutionEnvironment:
                     f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).",
                 ),
             )
-            return Answer(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).")
+            return Answer(
+                413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+            )
         self._outcome(invocation, InvocationStatus.SUCCESS, body)
         return ACCEPTED
 
@@ -266,7 +276,7 @@ class ExecutionEnvironment:
         self._init_failed("timeout", None)
 
     def _init_failed(self, error_type: str, payload: bytes | None) -> None:
-        """INIT did not work. The first time it is run again inside the invoke; the second time the caller hears of it."""
+        """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
         self._cancel_timer()
         invocation = self.invocation
         sandbox = self._sandbox
@@ -428,7 +438,9 @@ class ExecutionEnvironment:
         else:
             self._fail(reason)
 
-    def _report(self, invocation: Invocation, status: str | None, error_type: str | None, until: int | None = None) -> None:
+    def _report(
+        self, invocation: Invocation, status: str | None, error_type: str | None, until: int | None = None
+    ) -> None:
         now = until if until is not None else self._clock.monotonic_ns()
         duration_ms = round((now - invocation.started) / 1e6, 2)
         version = self.version
@@ -556,7 +568,9 @@ class ExecutionEnvironment:
         invocation = self.invocation
         if invocation is not None and self.state in (EnvironmentState.BUSY, EnvironmentState.INIT):
             payload = exited(invocation.request_id, None, "killed")
-            self._services.spawn(self._conclude(invocation, InvocationStatus.CRASH, payload, "Runtime.ExitError", reason))
+            self._services.spawn(
+                self._conclude(invocation, InvocationStatus.CRASH, payload, "Runtime.ExitError", reason)
+            )
         else:
             self.stop(reason)
 

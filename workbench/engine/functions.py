@@ -25,10 +25,21 @@ from workbench.model.errors import (
     ValidationException,
     WorkbenchError,
 )
-from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, NewFunction, UpdateStatus
+from workbench.model.functions import (
+    Alias,
+    Code,
+    FunctionConfiguration,
+    FunctionState,
+    FunctionVersion,
+    NewFunction,
+    UpdateStatus,
+)
 from workbench.model.names import ALIAS_PATTERN, LATEST, FunctionRef
 
-_REVISION = "The Revision Id provided does not match the latest Revision Id. Call the {call} API to retrieve the latest Revision Id"
+_REVISION = (
+    "The Revision Id provided does not match the latest Revision Id. "
+    "Call the {call} API to retrieve the latest Revision Id"
+)
 _CREATING = "The function is being created."
 
 
@@ -155,7 +166,9 @@ class Functions:
                 raise InvalidParameterValue("$LATEST version cannot be deleted without deleting the function.")
             if not qualifier.isdigit():
                 raise InvalidParameterValue("Deletion of aliases is not currently supported.")
-            users = sorted(a.name for a in function.aliases.values() if a.version == qualifier or qualifier in a.weights)
+            users = sorted(
+                a.name for a in function.aliases.values() if a.version == qualifier or qualifier in a.weights
+            )
             if users:
                 raise ResourceConflict(
                     f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]"
@@ -369,7 +382,9 @@ class Functions:
     def _take(self, version: FunctionVersion) -> None:
         function = self._tables.functions.setdefault(version.name, Function())
         function.versions[version.version] = version
-        if version.version == LATEST and (function.serving is None or function.serving.state is not FunctionState.ACTIVE):
+        if version.version == LATEST and (
+            function.serving is None or function.serving.state is not FunctionState.ACTIVE
+        ):
             function.serving = version
         self._emit(ev.FunctionChanged(self._clock.monotonic_ns(), version))
 

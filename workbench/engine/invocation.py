@@ -21,6 +21,7 @@ class Invocation:
     """What is known of an invocation while it runs. Times are nanoseconds of the engine's clock."""
 
     __slots__ = (
+        "_chars",
         "accepted",
         "arn",
         "environment",
@@ -36,10 +37,11 @@ class Invocation:
         "status",
         "trace_id",
         "version",
-        "_chars",
     )
 
-    def __init__(self, request: InvokeRequest, request_id: str, version: FunctionVersion, arn: str, accepted: int) -> None:
+    def __init__(
+        self, request: InvokeRequest, request_id: str, version: FunctionVersion, arn: str, accepted: int
+    ) -> None:
         self.request = request
         self.request_id = request_id
         self.version = version
@@ -110,16 +112,24 @@ def new_trace_id() -> str:
 
 def timed_out(request_id: str, seconds: float) -> bytes:
     """The caller's payload after a timeout."""
-    return error_payload("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
+    return error_payload(
+        "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+    )
 
 
 def exited(request_id: str, code: int | None, signal_name: str | None) -> bytes:
     """The caller's payload when the runtime's process ended during the invocation."""
     if signal_name:
-        return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: signal: {signal_name}")
+        return error_payload(
+            "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: signal: {signal_name}"
+        )
     if code:
-        return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {code}")
-    return error_payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason")
+        return error_payload(
+            "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: exit status {code}"
+        )
+    return error_payload(
+        "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+    )
 
 
 def error_payload(error_type: str, message: str) -> bytes:

@@ -88,7 +88,9 @@ class EventQueue:
                 return
             exhausted = event.attempts > len(RETRY_SECONDS)
             if exhausted or self._clock.time() - event.accepted > MAX_AGE_SECONDS:
-                _log.warning("event %s for %s given up after %d attempts", event.request_id, event.function, event.attempts)
+                _log.warning(
+                    "event %s for %s given up after %d attempts", event.request_id, event.function, event.attempts
+                )
                 break
             await self._thread.run(self._store.put_event, event)
         if self.closed:

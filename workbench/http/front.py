@@ -61,7 +61,8 @@ class _Connection(HttpProtocol):
     def __init__(self, front: Front) -> None:
         super().__init__()
         self._front = front
-        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -70,6 +71,13 @@ class _Connection(HttpProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._front.connections.discard(self)
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def received(self, request: Request) -> None:
         ours = request.path.startswith(PREFIX)
@@ -112,5 +120,4 @@ class _Connection(HttpProtocol):
             if self._closing:
                 return
             self.transport.write(b"%x\r\n%s\r\n" % (len(line), line))
-            while self.transport.get_write_buffer_size() > 1 << 20 and not self._closing:
-                await asyncio.sleep(0.05)
+            await self._writable.wait()

@@ -21,7 +21,7 @@ _INIT_ERROR = "/2018-06-01/runtime/init/error"
 _PING = "/2018-06-01/ping"
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
-#: AWS's own bootstrap clients connect with a timeout of a second, so connections must never be refused for want of room.
+#: AWS's own clients give a connection one second, so none may ever be refused for want of room.
 _BACKLOG = 1024
 
 

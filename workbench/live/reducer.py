@@ -8,7 +8,17 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, TypeVar
 
-from workbench.live.view import CELL_NS, CELLS, Cell, Delta, EnvironmentView, FunctionView, InvocationView, LogView, Totals
+from workbench.live.view import (
+    CELL_NS,
+    CELLS,
+    Cell,
+    Delta,
+    EnvironmentView,
+    FunctionView,
+    InvocationView,
+    LogView,
+    Totals,
+)
 from workbench.model import events as ev
 from workbench.model.environments import EnvironmentState
 from workbench.model.invocations import InvocationStatus

@@ -1,4 +1,4 @@
-"""What a face sees: entities and deltas. docs/live.md describes them as JSON; the field names here are that contract."""
+"""What a face sees: entities and deltas. docs/live.md describes them as JSON; the field names are that contract."""
 
 from __future__ import annotations
 

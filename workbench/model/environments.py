@@ -57,9 +57,13 @@ TRANSITIONS: dict[EnvironmentState, frozenset[EnvironmentState]] = {
             EnvironmentState.FAILED,
         }
     ),
-    EnvironmentState.IDLE: frozenset({EnvironmentState.BUSY, EnvironmentState.FROZEN, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
+    EnvironmentState.IDLE: frozenset(
+        {EnvironmentState.BUSY, EnvironmentState.FROZEN, EnvironmentState.STOPPING, EnvironmentState.FAILED}
+    ),
     EnvironmentState.BUSY: frozenset({EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
-    EnvironmentState.FROZEN: frozenset({EnvironmentState.BUSY, EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
+    EnvironmentState.FROZEN: frozenset(
+        {EnvironmentState.BUSY, EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}
+    ),
     EnvironmentState.STOPPING: frozenset({EnvironmentState.STOPPED, EnvironmentState.FAILED}),
     EnvironmentState.STOPPED: frozenset(),
     EnvironmentState.FAILED: frozenset(),

@@ -7,6 +7,7 @@ renamed into place. Limits: Lambda Developer Guide, "Lambda quotas".
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -54,7 +55,7 @@ def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixP
     if sum(info.file_size for info in infos) > MAX_UNZIPPED:
         raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED} bytes")
     spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
-    if any(following[0] < before[1] for before, following in zip(spans, spans[1:], strict=False)):
+    if any(following[0] < before[1] for before, following in itertools.pairwise(spans)):
         raise InvalidParameterValue(_UNREADABLE)
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
@@ -81,7 +82,9 @@ def _safe(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     drive = len(name) > 1 and name[1] == ":"
     if not name or "\0" in name or "\\" in name or drive or path.is_absolute() or ".." in path.parts:
-        raise InvalidParameterValue(f"The archive's entry {name[:100]!r} would be written outside the function's folder")
+        raise InvalidParameterValue(
+            f"The archive's entry {name[:100]!r} would be written outside the function's folder"
+        )
     return path
 
 

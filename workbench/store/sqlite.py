@@ -80,7 +80,9 @@ class SqliteStore:
         try:
             archive = path.read_bytes()
         except OSError as error:
-            raise StateError(f"the code {path} cannot be read: {error.strerror}", mend="deploy the function again") from error
+            raise StateError(
+                f"the code {path} cannot be read: {error.strerror}", mend="deploy the function again"
+            ) from error
         if hashlib.sha256(archive).hexdigest() != sha256:
             raise StateError(f"the code {path} is damaged", mend="delete the file and deploy the function again")
         return archive

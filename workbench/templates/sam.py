@@ -7,12 +7,11 @@ with its line, never a guess. Source: AWS SAM specification, "AWS::Serverless::F
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.model.errors import TemplateError
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import NAME_PATTERN, Account
 from workbench.templates.document import Document, Located, load
@@ -21,7 +20,7 @@ FUNCTION = "AWS::Serverless::Function"
 #: Roles are accepted unchecked; this is what a function without one gets.
 ROLE = "arn:aws:iam::{account}:role/workbench"
 #: Properties that Workbench acts on or only stores; others of a function are refused by name, so nothing is ignored.
-_STORED = {
+_STORED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Tracing": lambda value: {"TracingConfig": {"Mode": value}},
     "LoggingConfig": lambda value: {"LoggingConfig": value},
 }
@@ -79,7 +78,9 @@ class _Reader:
                 values[name] = str(entry["Default"])
             allowed = entry.get("AllowedValues")
             if name in values and allowed is not None and values[name] not in [str(value) for value in allowed]:
-                raise self._document.error(f"parameter {name} must be one of {list(allowed)}, not {values[name]}", entry)
+                raise self._document.error(
+                    f"parameter {name} must be one of {list(allowed)}, not {values[name]}", entry
+                )
         return values
 
     def functions(self) -> list[DesiredFunction]:
@@ -134,7 +135,9 @@ class _Reader:
                 description=self._typed(merged, "Description", str, "", where, properties),
                 timeout=self._whole(merged, "Timeout", 3, 1, 900, where, properties),
                 memory_size=self._whole(merged, "MemorySize", 128, 128, 10240, where, properties),
-                ephemeral_storage=self._whole(storage, "Size", 512, 512, 10240, f"{where}.EphemeralStorage", properties),
+                ephemeral_storage=self._whole(
+                    storage, "Size", 512, 512, 10240, f"{where}.EphemeralStorage", properties
+                ),
                 architecture=str(architectures[0]) if isinstance(architectures, list) and architectures else "x86_64",
                 environment=None if variables is None else self._variables(variables, where),
                 settings=settings,
@@ -157,7 +160,9 @@ class _Reader:
         if isinstance(value, str) and value.isdigit():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self._document.error(f"{where}.{key} must be a whole number from {low} to {high}, not {value!r}", near)
+            raise self._document.error(
+                f"{where}.{key} must be a whole number from {low} to {high}, not {value!r}", near
+            )
         return value
 
     def _variables(self, variables: Any, where: str) -> dict[str, str]:
@@ -172,7 +177,9 @@ class _Reader:
 
     def _folder(self, uri: Any, where: str, near: object) -> Path:
         if not isinstance(uri, str) or uri.startswith("s3://"):
-            raise self._document.error(f"{where}.CodeUri: code comes from a folder beside the template, not {uri!r}", near)
+            raise self._document.error(
+                f"{where}.CodeUri: code comes from a folder beside the template, not {uri!r}", near
+            )
         root = self._document.path.parent.resolve()
         folder = (root / uri).resolve()
         if not folder.is_relative_to(root):
@@ -188,7 +195,7 @@ class _Reader:
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
-            (name, argument), = value.items()
+            ((name, argument),) = value.items()
             if name == "Ref":
                 return self._reference(argument, where, value)
             if name == "Fn::Sub":
@@ -216,7 +223,9 @@ class _Reader:
             return pseudo[name]
         if name in self._resources:
             return self._function_name(name, where, near)
-        raise self._document.error(f"{where}: nothing is called '{name}'; a parameter without a default needs a value", near)
+        raise self._document.error(
+            f"{where}: nothing is called '{name}'; a parameter without a default needs a value", near
+        )
 
     def _attribute(self, argument: Any, where: str, near: object) -> str:
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
@@ -253,7 +262,8 @@ class _Reader:
 def _merge(below: Any, above: Any) -> Any:
     """Globals and a function: maps are merged with the function winning, lists joined, the rest replaced."""
     if isinstance(below, dict) and isinstance(above, dict):
-        merged = {key: _merge(below[key], above[key]) if key in below and key in above else below.get(key, above.get(key)) for key in [*below, *(k for k in above if k not in below)]}
+        merged = {**below, **above}
+        merged.update({key: _merge(below[key], above[key]) for key in below.keys() & above.keys()})
         return Located(merged, getattr(above, "line", 0) or getattr(below, "line", 0))
     if isinstance(below, list) and isinstance(above, list):
         return [*below, *above]

@@ -44,7 +44,7 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.call_later(seconds, lambda: waiter.done() or waiter.set_result(None))
+        self.call_later(seconds, _wake, waiter)
         await waiter
 
     async def advance(self, seconds: float) -> None:
@@ -65,3 +65,8 @@ class VirtualClock:
         """Let everything that needs no time happen."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

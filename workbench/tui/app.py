@@ -49,6 +49,7 @@ class WorkbenchApp(App[Outcome]):
     """
 
     TITLE = "workbench"
+    CSS_PATH = ["styles/main.tcss", "styles/dialogs.tcss"]
     COMMANDS = App.COMMANDS | {WorkbenchCommands}
     BINDINGS = bindings(*commands.APP)
 

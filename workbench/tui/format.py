@@ -77,11 +77,11 @@ def number(count: int) -> str:
 
 
 def short(count: float) -> str:
-    """A count in at most five characters: `412`, `9.7k`, `1.2M`."""
+    """A count in at most four characters: `412`, `9999`, `12k`, `1.2M`."""
     if count < 10_000:
         return f"{count:.0f}"
     if count < 999_500:
-        return f"{count / 1000:.0f}k" if count >= 99_500 else f"{count / 1000:.1f}k"
+        return f"{count / 1000:.0f}k"
     return f"{count / 1_000_000:.1f}M"
 
 
@@ -105,6 +105,11 @@ def version(name: str) -> str:
 def request_id(value: str) -> str:
     """The part of a request id that tells it from its neighbours."""
     return value[:8]
+
+
+def environment_id(value: str) -> str:
+    """The part of an environment's id that tells it from its neighbours."""
+    return value[:7]
 
 
 def sparkline(values: Sequence[float]) -> str:

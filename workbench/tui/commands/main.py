@@ -22,7 +22,7 @@ class Fire(Command):
 class FireAgain(Command):
     """Fire the selected function at once, with its last event or else its saved one."""
 
-    keys, shown_key, title, footer = "F", "F", "Fire again", "again"
+    keys, shown_key, title = "F", "F", "Fire again"
     action = "screen.fire_again"
 
 
@@ -71,7 +71,7 @@ class ZoomOut(Command):
 class Deploy(Command):
     """Deploy the functions of this project's template."""
 
-    keys, shown_key, title, footer = "d", "d", "Deploy the template", "deploy"
+    keys, shown_key, title = "d", "d", "Deploy the template"
     action = "screen.deploy"
 
 

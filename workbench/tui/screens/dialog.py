@@ -18,7 +18,6 @@ Result = TypeVar("Result")
 class Dialog(ModalScreen[Result]):
     """`sync` is called once a frame."""
 
-    CSS_PATH = "../styles/dialogs.tcss"
     BINDINGS = [Binding("escape", "close", "Back", key_display="esc", show=True)]
     AUTO_FOCUS: ClassVar[str | None] = "*"
 

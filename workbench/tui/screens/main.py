@@ -37,7 +37,6 @@ WIDE, TALL = 110, 30
 class MainScreen(Screen[None]):
     """Four panes. It hands the mirror down to them and turns their messages into commands of the app."""
 
-    CSS_PATH = "../styles/main.tcss"
     BINDINGS = bindings(*commands.SCREEN)
     AUTO_FOCUS = "FunctionList"
 
@@ -231,7 +230,7 @@ class MainScreen(Screen[None]):
             self.workbench.say_nothing_to_fire()
 
     def action_kill(self) -> None:
-        if self._focused_list() is self.environments and self.environments.selected:
+        if self.environments.selected:
             self.workbench.ask_kill(self.environments.selected.id)
 
     def action_deploy(self) -> None:

@@ -12,9 +12,10 @@ from workbench.model.environments import EnvironmentState as State
 from workbench.tui import timeline
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
-from workbench.tui.format import age, number, short, version
+from workbench.tui.format import NOTHING, age, environment_id, number, short, version
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.widgets.columns import Column
+from workbench.tui.sanitize import one_line
+from workbench.tui.widgets.columns import Column, Placed
 from workbench.tui.widgets.rows import Edge, Piece, RowList
 
 #: Seconds for which an environment that ended stays in the list.
@@ -37,20 +38,21 @@ class EnvironmentList(RowList[EnvironmentView]):
     """Grouped by function, the oldest first. Those that ended linger for a minute."""
 
     NAME = "Environments"
+    NUMBER = 2
     EDGE = Edge.NONE
     EMPTY = (
         "No environments yet.\n\nOne is created when a function is fired and none is free: watch its bar grow through "
         "creating, init and busy."
     )
     COLUMNS = (
-        Column("id", "ENV", 10, keep=90),
-        Column("function", "FUNCTION", 8, keep=80, flex=1, most=22),
+        Column("id", "ENV", 7, keep=90),
+        Column("function", "FUNCTION", 10, keep=80, flex=1, most=22),
         Column("version", "VER", 3, keep=50),
         Column("state", "STATE", 8, keep=110),
-        Column("trail", "LAST ¼s", 7, keep=20),
-        Column("timeline", "", 8, keep=100, flex=3, most=240),
+        Column("trail", "LAST", 5, keep=20),
+        Column("timeline", "", 16, keep=100, flex=4, most=240),
         Column("invocations", "INV", 4, keep=85, right=True),
-        Column("memory", "MEM", 7, keep=40, right=True),
+        Column("memory", "MEM", 5, keep=40, right=True),
         Column("age", "AGE", 5, keep=60, right=True),
     )
     BINDINGS = bindings(commands.Open, commands.Kill, commands.Pause, commands.Only, commands.ZoomIn, commands.ZoomOut)
@@ -101,7 +103,7 @@ class EnvironmentList(RowList[EnvironmentView]):
     def piece(self, item: EnvironmentView, column: str, width: int) -> Piece | list[Piece]:
         match column:
             case "id":
-                return (item.id, "dim" if item.state.final else "")
+                return (environment_id(item.id), "dim" if item.state.final else "")
             case "function":
                 return (item.function, "dim" if item.state.final else "strong")
             case "version":
@@ -115,8 +117,7 @@ class EnvironmentList(RowList[EnvironmentView]):
             case "invocations":
                 return (short(item.invocations), "" if item.invocations else "faint")
             case "memory":
-                used = f"{item.max_memory_mb}/" if item.max_memory_mb else ""
-                return (f"{used}{item.memory_size}M", "dim")
+                return (f"{item.max_memory_mb}M" if item.max_memory_mb else NOTHING, "dim")
             case _:
                 end = item.since if item.state.final else self._now
                 return (age((end - item.created) / 1e9), "dim")
@@ -128,23 +129,22 @@ class EnvironmentList(RowList[EnvironmentView]):
             for (glyph, style), run in groupby((s.glyph, STYLE_OF[s]) if s else (" ", "") for s in states)
         ]
 
-    def columns(self) -> tuple[Column, ...]:
-        """The timeline's title is its axis."""
-        seconds = self.zoom * CELL_NS / 1e9
-        title = f"1 column = {seconds:g} s, now →"
-        return tuple(
-            Column(c.name, title, c.width, c.keep, True, c.flex, c.most) if c.name == "timeline" else c
-            for c in self.COLUMNS
-        )
+    def heading(self, column: Placed) -> str:
+        """The timeline's heading is its axis."""
+        if column.name != "timeline":
+            return column.title
+        seconds = column.width * self.zoom * CELL_NS / 1e9
+        start = f"-{seconds:.0f} s"
+        return start + "now".rjust(column.width - len(start))
 
     def title(self) -> Content:
-        of = f"  {self.only}" if self.only else ""
+        of = f"  {one_line(self.only)}" if self.only else ""
         return Content.assemble(
-            (self.NAME, "bold"),
+            self.name_of_list(),
             (f"  {number(self._alive)} alive", "$foreground 60%"),
             (of, "$text-primary"),
             self.state_of_list() if self.paused else "",
         )
 
     def subtitle(self) -> Content:
-        return Content.styled("  ".join(f"{state.glyph} {state.value}" for state in State), "$foreground 50%")
+        return Content.styled(" ".join(f"{state.glyph} {state.value}" for state in State), "$foreground 50%")

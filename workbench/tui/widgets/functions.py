@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
+from textual.widget import Widget
 from textual.widgets import Input
 
 from workbench.live.view import FunctionView
@@ -26,14 +27,15 @@ class FunctionList(RowList[FunctionView]):
     """One function a row, by name. The selected one is what fire fires."""
 
     NAME = "Functions"
+    NUMBER = 1
     EDGE = Edge.NONE
     COLUMNS = (
         Column("name", "NAME", 10, flex=2, most=40),
-        Column("points", "ALIAS → VERSION", 13, keep=70, flex=3, most=44),
+        Column("points", "ALIAS → VER", 10, keep=70, flex=3, most=44),
         Column("runtime", "RUNTIME", 11, keep=15),
         Column("memory", "MEM", 5, keep=10, right=True),
         Column("running", "RUN", 3, keep=90, right=True),
-        Column("invocations", "INV", 5, keep=80, right=True),
+        Column("invocations", "INV", 4, keep=80, right=True),
         Column("errors", "ERR", 4, keep=60, right=True),
         Column("cold", "COLD", 4, keep=30, right=True),
         Column("mean", "MEAN", 7, keep=40, right=True),
@@ -95,7 +97,11 @@ class FunctionList(RowList[FunctionView]):
         shown, there = len(self._matching()), len(self._all)
         count = f"{shown}/{there}" if self.query_text else str(there)
         found = f"  / {self.query_text}" if self.query_text else ""
-        return Content.assemble((self.NAME, "bold"), (f"  {count}", "$foreground 60%"), (found, "$text-primary"))
+        return Content.assemble(self.name_of_list(), (f"  {count}", "$foreground 60%"), (found, "$text-primary"))
+
+    @property
+    def framed(self) -> Widget:
+        return self.parent if isinstance(self.parent, FunctionsPane) else self
 
     def empty(self) -> str:
         if self._all:

@@ -11,8 +11,9 @@ from workbench.model.invocations import InvocationStatus as Status
 from workbench.model.invocations import InvocationType
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
-from workbench.tui.format import NOTHING, clock_ms, milliseconds, number, plural, request_id, version
+from workbench.tui.format import NOTHING, clock_ms, environment_id, milliseconds, number, plural, request_id, version
 from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column
 from workbench.tui.widgets.rows import Edge, Piece, RowList
 
@@ -48,14 +49,15 @@ class InvocationList(RowList[InvocationView]):
     """One invocation a row. Running ones count their time."""
 
     NAME = "Invocations"
+    NUMBER = 3
     EDGE = Edge.TOP
     EMPTY = "Nothing ran yet.\n\nSelect a function and press f to fire it, or F to fire it at once."
     COLUMNS = (
         Column("time", "TIME", 12, keep=75),
         Column("request", "REQUEST", 8, keep=50),
-        Column("function", "FUNCTION:QUALIFIER", 12, flex=2, most=34),
+        Column("function", "FUNCTION:QUALIFIER", 12, flex=2, most=26),
         Column("version", "VER", 3, keep=45),
-        Column("environment", "ENV", 10, keep=40),
+        Column("environment", "ENV", 7, keep=40),
         Column("type", "TYPE", 5, keep=35),
         Column("status", "STATUS", 10, keep=110),
         Column("init", "INIT", 7, keep=80, right=True),
@@ -107,7 +109,7 @@ class InvocationList(RowList[InvocationView]):
             case "version":
                 return (version(item.version) or NOTHING, "dim")
             case "environment":
-                return (item.environment or NOTHING, "dim")
+                return (environment_id(item.environment) if item.environment else NOTHING, "dim")
             case "type":
                 return (TYPES[item.type], "dim")
             case "status":
@@ -123,8 +125,8 @@ class InvocationList(RowList[InvocationView]):
                 return (item.error_type or item.why, "bad" if item.error_type else "dim")
 
     def title(self) -> Content:
-        of = f"  {self.only}" if self.only else ""
-        return Content.assemble((self.NAME, "bold"), (of, "$text-primary"), self.state_of_list())
+        of = f"  {one_line(self.only)}" if self.only else ""
+        return Content.assemble(self.name_of_list(), (of, "$text-primary"), self.state_of_list())
 
     def subtitle(self) -> Content:
         dropped = f" · {number(self._dropped)} older ones dropped" if self._dropped else ""

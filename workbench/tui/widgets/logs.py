@@ -12,7 +12,7 @@ from workbench.live.view import LogView
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import bindings
-from workbench.tui.format import clock_ms, number, plural, version
+from workbench.tui.format import clock_ms, environment_id, number, plural, version
 from workbench.tui.mirror import Changed, Gap, Mirror
 from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column
@@ -30,13 +30,14 @@ class LogList(RowList[LogView | Gap]):
     """A tail. Lines that were lost on the way are one row that counts them."""
 
     NAME = "Logs"
+    NUMBER = 4
     EDGE = Edge.BOTTOM
     EMPTY = "No lines yet.\n\nWhat functions print, and START, END and REPORT of each invocation, appears here."
     COLUMNS = (
         Column("time", "TIME", 12, keep=60),
         Column("function", "FUNCTION", 10, keep=50, flex=1, most=18),
         Column("version", "VER", 3, keep=40),
-        Column("environment", "ENV", 10, keep=30),
+        Column("environment", "ENV", 7, keep=30),
         Column("text", "LINE", 20, flex=12),
     )
     BINDINGS = bindings(commands.Open, commands.Pause, commands.Only, *moves.SIDEWAYS)
@@ -86,7 +87,7 @@ class LogList(RowList[LogView | Gap]):
             case "version":
                 return (version(item.version), "faint")
             case "environment":
-                return (item.environment, "faint")
+                return (environment_id(item.environment), "faint")
             case _:
                 return self._text(item)
 
@@ -110,11 +111,11 @@ class LogList(RowList[LogView | Gap]):
         self.retitle()
 
     def title(self) -> Content:
-        of = f"  {self.only}" if self.only else "  all functions"
+        of = f"  {one_line(self.only)}" if self.only else "  all functions"
         if self.request is not None:
             of = "  this request"
         shift = f"  from column {self._shift + 1}" if self._shift else ""
-        return Content.assemble((self.NAME, "bold"), (of, "$text-primary"), self.state_of_list(), shift)
+        return Content.assemble(self.name_of_list(), (of, "$text-primary"), self.state_of_list(), shift)
 
     def subtitle(self) -> Content:
         if self.request is not None:

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import bindings
@@ -47,6 +48,7 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     EDGE: ClassVar[Edge] = Edge.NONE
     NAME: ClassVar[str] = ""
+    NUMBER: ClassVar[int] = 0
     #: What teaches when there is nothing to show.
     EMPTY: ClassVar[str] = ""
     ALLOW_SELECT = False
@@ -109,6 +111,7 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         self._waiting: Sequence[Item] = ()
         self._placing = False
         self._placed: tuple[Placed, ...] = ()
+        self._width = -1
         self._styles_of: dict[tuple[str, str], Style] = {}
         self._strips: LRUCache[Hashable, Strip] = LRUCache(512)
         self._titles: tuple[Content, Content] | None = None
@@ -126,9 +129,13 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         """What the row's strip may be kept under; None for a row that can change any time."""
         return None
 
+    def heading(self, column: Placed) -> str:
+        """What stands above a column."""
+        return column.title
+
     def title(self) -> Content:
         """What the upper border says."""
-        return Content(self.NAME)
+        return self.name_of_list()
 
     def subtitle(self) -> Content:
         """What the lower border says."""
@@ -205,13 +212,8 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         return self.EDGE is Edge.BOTTOM and self.scroll_y >= self.max_scroll_y
 
     def on_resize(self, event: events.Resize) -> None:
-        self._strips.clear()
-        self._placed = place(self.columns(), max(1, self.size.width - MARKER))
         if self.following:
             self._follow()
-
-    def columns(self) -> tuple[Column, ...]:
-        return self.COLUMNS
 
     # -- the cursor
     @property
@@ -309,7 +311,17 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         titles = (self.title(), self.subtitle())
         if titles != self._titles:
             self._titles = titles
-            self.border_title, self.border_subtitle = titles
+            self.framed.border_title, self.framed.border_subtitle = titles
+
+    @property
+    def framed(self) -> Widget:
+        """Whose border carries the titles."""
+        return self
+
+    def name_of_list(self) -> Content:
+        """The name, after the key that leads here."""
+        key = f"{self.NUMBER} " if self.NUMBER else ""
+        return Content.assemble((key, "$foreground 50%"), (self.NAME, "bold"))
 
     def state_of_list(self) -> Content:
         """Live, paused, or how much is newer than what is shown."""
@@ -338,13 +350,16 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         self.refresh()
 
     def redraw(self) -> None:
-        """Forget what is drawn and draw again, with columns chosen anew."""
+        """Forget what is drawn and draw again."""
         self._strips.clear()
-        self._placed = place(self.columns(), max(1, self.size.width - MARKER))
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
+        if width != self._width:
+            self._width = width
+            self._strips.clear()
+            self._placed = place(self.COLUMNS, max(1, width - MARKER))
         if not self.items:
             return self._line_of_empty(y, width)
         if y == 0:
@@ -381,7 +396,9 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         return strip
 
     def _header(self, width: int) -> Strip:
-        titles = (" " * GAP).join(fit(column.title, column.width, right=column.right) for column in self._placed)
+        titles = (" " * GAP).join(
+            fit(self.heading(column), column.width, right=column.right) for column in self._placed
+        )
         style = self._style("header", "")
         return Strip([Segment(" " * MARKER + titles, style)]).adjust_cell_length(width, style)
 
