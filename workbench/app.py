@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -202,6 +203,9 @@ async def serve(
         running.engine.announce({"lambda": front.url})
         endpoint = {"url": front.url, "key": running.key, "pid": os.getpid(), "state": str(project.state)}
         write_durably(project.endpoint_file, json.dumps(endpoint).encode())
+        # What is there by now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         try:
             ready({"lambda": front.url, "pid": os.getpid(), "state": str(project.state)}, running.choice)
             await stopping.wait()

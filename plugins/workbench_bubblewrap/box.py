@@ -46,7 +46,9 @@ class Maker:
 class Box:
     """A sandbox. `ended` is done when the last process in it is gone, with the exit code of bubblewrap."""
 
-    def __init__(self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: Callable[[list[bytes]], None]) -> None:
+    def __init__(
+        self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: Callable[[list[bytes]], None]
+    ) -> None:
         self._maker = maker
         self._spec = spec
         self._uid = uid
@@ -86,6 +88,11 @@ class Box:
             raise
         if self.group is not None:
             self.baseline = self.group.current_memory()
+
+    @property
+    def own_pids(self) -> set[int]:
+        """The processes of the sandbox that are not the function's."""
+        return {self.init} | ({self._bwrap.pid} if self._bwrap is not None else set())
 
     def send(self, *fields: bytes, descriptor: int | None = None) -> None:
         """Ask init for something."""

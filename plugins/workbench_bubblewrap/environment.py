@@ -87,8 +87,10 @@ class BubblewrapEnvironment:
     async def usage(self) -> Usage:
         """From the cgroup, without what the empty sandbox used; else from the process table."""
         group = self._group
-        if group is not None and group.can(Role.MEMORY) and group.can(Role.CPU):
-            peak = max(0, group.peak_memory() - self._box.baseline)
+        if group is not None and group.can(Role.CPU):
+            # The group is not charged for files of libraries: the kernel's view of each process has them, too.
+            resident = proctable.resident_peak(set(group.pids()) - self._box.own_pids)
+            peak = max(self._watched.peak, resident, group.peak_memory() - self._box.baseline)
             return Usage(peak_memory=peak, cpu_seconds=group.cpu_seconds())
         rows = proctable.family(await asyncio.to_thread(proctable.table), [self._box.init])
         used = sum(row.rss for row in rows if row.pid != self._box.init)

@@ -92,10 +92,11 @@ class SubprocessEnvironment:
     async def usage(self) -> Usage:
         """From the cgroup, else from the process table."""
         peak, cpu = self._ended_peak, self._ended_cpu
-        if self._group is not None:
-            peak = self._group.peak_memory() or peak
-            if self._group.can(Role.CPU):
-                return Usage(peak_memory=peak, cpu_seconds=self._group.cpu_seconds())
+        if self._group is not None and self._group.can(Role.CPU):
+            # The group is not charged for files of libraries, nor for what was allocated before the attachment.
+            resident = proctable.resident_peak(self._group.pids())
+            peak = max(peak, resident, self._group.peak_memory())
+            return Usage(peak_memory=peak, cpu_seconds=self._group.cpu_seconds())
         rows = proctable.family(await asyncio.to_thread(proctable.table), self._roots())
         self._watched.peak = max(self._watched.peak, sum(row.rss for row in rows))
         return Usage(peak_memory=max(peak, self._watched.peak), cpu_seconds=cpu + sum(row.cpu for row in rows))

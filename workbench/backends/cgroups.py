@@ -306,15 +306,22 @@ def _tree2(mount: Path, own: str) -> Tree | None:
         if not (os.access(parent, os.W_OK | os.X_OK) and os.access(parent / "cgroup.procs", os.W_OK)):
             continue
         try:
-            controllers = (parent / "cgroup.controllers").read_text().split()
+            roles = {Role(name) for name in _controllers2(parent) if name in (Role.MEMORY, Role.PIDS)}
         except OSError:
             continue
-        roles = {Role(name) for name in controllers if name in (Role.MEMORY, Role.PIDS)}
         tree = Tree(parent / PARENT, 2, frozenset(roles | {Role.FREEZE, Role.CPU, Role.KILL}))
         if Role.MEMORY in roles:
             return tree
         best = best or tree
     return best
+
+
+def _controllers2(parent: Path) -> list[str]:
+    """What a group hands down, or can: one with processes hands down nothing new, but for the very root."""
+    is_root = not (parent / "cgroup.type").exists()
+    if is_root or not (parent / "cgroup.procs").read_text():
+        return (parent / "cgroup.controllers").read_text().split()
+    return (parent / "cgroup.subtree_control").read_text().split()
 
 
 def _claim(tree: Tree) -> Tree | None:

@@ -156,11 +156,7 @@ class Keeper:
         """End what is still named, and the keeper with it; returns when both are gone."""
         with self._lock:
             self._closed = True
-            if self._process is not None:
-                assert self._process.stdin is not None
-                self._process.stdin.close()
-                self._process.wait()
-                self._process = None
+            self._end()
 
     def _send(self, line: str) -> None:
         if self._process is None:
@@ -169,7 +165,7 @@ class Keeper:
         try:
             self._write(line)
         except BrokenPipeError:
-            self._process.wait()
+            self._end()
             self._start()
 
     def _start(self) -> None:
@@ -187,6 +183,13 @@ class Keeper:
         )
         for kind, value in self._named:
             self._write(f"+{kind} {value}\n")
+
+    def _end(self) -> None:
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
+            self._process = None
 
     def _write(self, line: str) -> None:
         assert self._process is not None

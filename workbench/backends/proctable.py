@@ -43,6 +43,20 @@ def family(rows: Iterable[Row], roots: Iterable[int]) -> list[Row]:
     return list(found.values())
 
 
+def resident_peak(pids: Iterable[int]) -> int:
+    """The sum of the peaks of resident memory of some processes, in bytes; Linux only. Some 20 µs each."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/status", "rb") as file:
+                text = file.read()
+        except OSError:  # ended meanwhile
+            continue
+        _, found, rest = text.partition(b"\nVmHWM:")  # a zombie has none
+        total += int(rest.split(None, 1)[0]) * 1024 if found else 0
+    return total
+
+
 @dataclass(slots=True)
 class Watched:
     """One environment: its root processes now, its limit in bytes, and what to do beyond it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 import typer
@@ -14,7 +13,7 @@ from workbench.model.errors import EngineGone
 
 def stop() -> None:
     """End the engine of this project; its environments are shut down first."""
-    from workbench.client.project import find_project, read_endpoint
+    from workbench.client.project import engine_holds, find_project, read_endpoint
     from workbench.client.remote import connect
 
     project = find_project()
@@ -25,9 +24,7 @@ def stop() -> None:
     asyncio.run(_stop(connect(endpoint)))
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        try:
-            os.kill(endpoint.pid, 0)
-        except ProcessLookupError:
+        if not engine_holds(project):
             typer.echo(f"stopped the engine (pid {endpoint.pid})", err=True)
             return
         time.sleep(0.02)

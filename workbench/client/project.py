@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -107,19 +108,28 @@ def _settings(path: Path) -> Any:
 
 
 def read_endpoint(project: Project) -> Endpoint | None:
-    """The endpoint that a running engine wrote; None when there is none or its process is gone."""
+    """The endpoint that a running engine wrote; None when there is none, or its engine is gone."""
     try:
         data = json.loads(project.endpoint_file.read_text())
         endpoint = Endpoint(url=data["url"], key=data["key"], pid=int(data["pid"]), state=data["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return endpoint if engine_holds(project) else None
+
+
+def engine_holds(project: Project) -> bool:
+    """Does a living engine hold the state folder's lock? The kernel lets go of it however an engine ends."""
     try:
-        os.kill(endpoint.pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return endpoint
-    return endpoint
+        descriptor = os.open(project.state / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def runtime_folder() -> Path:

@@ -30,6 +30,8 @@ GROUP = "workbench.runtimes"
 _BOOT = "boot.py"
 #: What makes the official client: its package, its native half, and what it imports.
 _CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+#: What AWS's Python runtimes have beside it. botocore is a dependency of ours; without boto3 functions do not get it.
+_SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,9 @@ class Catalogue:
             prefix=interpreter.prefix,
             client=client,
             boot=_BOOT,
+            # Without the interpreter's own site-packages, which AWS does not have either: boot.py does the rest of
+            # what `site` does.
+            flags=("-S",),
         )
 
     def _client(self, interpreter: Interpreter) -> Path:
@@ -112,6 +117,8 @@ class Catalogue:
         minor = ".".join(interpreter.version.split(".")[:2])
         boot = (resources.files("workbench_runtimes") / "python" / _BOOT).read_bytes()
         origins = {name: _origin(name) for name in _CLIENT}
+        if importlib.util.find_spec("boto3") is not None:
+            origins |= {name: _origin(name) for name in _SDK}
         stamp = json.dumps([minor, platform.machine(), [(str(o), o.stat().st_mtime_ns) for o in origins.values()]])
         folder = self._cache / f"python{minor}-{hashlib.sha256(stamp.encode() + boot).hexdigest()[:16]}"
         if folder.is_dir():
@@ -212,9 +219,10 @@ def _fetch_client(minor: str, target: Path) -> None:
     """
     from importlib.metadata import version
 
+    wanted = [name for name in ("awslambdaric", "boto3") if importlib.util.find_spec(name) is not None]
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--python-version", minor),
-        *("--only-binary=:all:", "--no-compile", f"awslambdaric=={version('awslambdaric')}"),
+        *("--only-binary=:all:", "--no-compile", *(f"{name}=={version(name)}" for name in wanted)),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

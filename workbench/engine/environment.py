@@ -168,6 +168,7 @@ class ExecutionEnvironment:
                         name="runtime",
                         argv=(
                             layout.interpreter,
+                            *self._runtime.flags,
                             f"{layout.runtime}/{self._runtime.boot}",
                             self.version.configuration.handler,
                         ),

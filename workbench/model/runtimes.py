@@ -12,7 +12,7 @@ class RuntimeVersion:
 
     `label` and `arn` are what INIT_START prints. `interpreter` is its host path and `prefix` the tree that it needs
     (`/usr` for a distribution's own). `client` is the host folder shown at /var/runtime: the runtime interface client
-    and `boot`, the program in it that the interpreter runs.
+    and `boot`, the program in it that the interpreter runs, with `flags` before it.
     """
 
     runtime: str
@@ -22,3 +22,4 @@ class RuntimeVersion:
     prefix: Path
     client: Path
     boot: str
+    flags: tuple[str, ...] = ()

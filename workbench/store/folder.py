@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 from workbench.model.errors import StateError
@@ -26,11 +27,9 @@ class StateFolder:
         self._lock = -1
         _make(path)
         self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(self._lock):
             os.close(self._lock)
-            raise StateLocked(f"another engine uses {path}", mend="workbench stop ends it") from None
+            raise StateLocked(f"another engine uses {path}", mend="workbench stop ends it")
         try:
             _check_format(path)
         except StateError:
@@ -45,6 +44,18 @@ class StateFolder:
 
 class StateLocked(StateError):
     """Another engine has this state folder open."""
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock. A command that only asks whether an engine lives holds it for a moment, so one try is too few."""
+    for _ in range(5):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
 
 
 def _make(path: Path) -> None:

@@ -15,200 +15,364 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.backends import registry
-from workbench.backends.api import (
-    Backend,
-    BackendFactory,
-    Environment,
-    EnvironmentSpec,
-    Exited,
-    ExitReason,
-    Host,
-    Network,
-    ProcessExited,
-    ProcessSpec,
-)
+from workbench.backends.api import Backend, BackendFactory, Exited, ExitReason, Host, ProcessSpec
+from workbench.backends.keeper import Keeper
 from workbench.model.errors import BackendError
 from workbench.model.runtimes import RuntimeVersion
+from workbench.testing.kit import NotConforming, Subject, expect, in_time
 
-#: No single step of a check may take longer.
-PATIENCE = 10.0
-MB = 1 << 20
+Check = Callable[[Subject], Awaitable[None]]
+#: All checks, by what they hold.
+CHECKS: dict[str, Check] = {}
 
-
-class NotConforming(AssertionError):
-    """The backend breaks the contract."""
-
-
-def expect(holds: object, otherwise: str) -> None:
-    """Raise unless it holds."""
-    if not holds:
-        raise NotConforming(otherwise)
+_SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+_BUSY = "print('up', flush=True)\nwhile True: pass"
 
 
-@dataclass
-class Subject:
-    """An opened backend under test, with a runtime to run Python programs on and a folder to work in."""
+def check(function: Check) -> Check:
+    """Make a function one of the checks."""
+    CHECKS[getattr(function, "__name__", "")] = function
+    return function
 
-    backend: Backend
-    runtime: RuntimeVersion
-    folder: Path
-    guarded: set[tuple[str, str]] = field(default_factory=set)
-    made: int = 0
 
-    @asynccontextmanager
-    async def environment(self, *, memory_size: int = 128) -> AsyncIterator[Running]:
-        """An environment that is stopped at the end."""
-        self.made += 1
-        task = self.folder / f"task{self.made}"
-        task.mkdir(mode=0o755)
-        (task / "file").write_text("from the host")
-        networks = self.backend.capabilities.networks
-        spec = EnvironmentSpec(
-            id=f"conformance-{os.getpid()}-{self.made}",
-            function="conformance",
-            version="1",
-            runtime=self.runtime,
-            task=task,
-            opt=None,
-            memory_size=memory_size,
-            network=Network.NONE if Network.NONE in networks else next(iter(networks)),
+# -- processes -------------------------------------------------------------------------------------------------------
+
+
+@check
+async def output_comes_in_order_and_exit_code(subject: Subject) -> None:
+    async with subject.environment() as running:
+        program = await running.start(
+            "import os\nfor n in range(200): os.write(1 + n % 2, b'%d\\n' % n)\nraise SystemExit(7)"
         )
-        environment = await in_time(self.backend.launch(spec), "launch")
-        running = Running(environment, self.backend.capabilities.mounts)
-        try:
-            yield running
-        finally:
-            await in_time(environment.stop(0), "stop")
-            await running.close()
+        event = await running.exit_of(program)
+        expect((event.code, event.signal, event.oom) == (7, None, False), f"exit code 7 was told as {event}")
+        lines = (await program.output.all()).split()
+        expect(lines == [str(n) for n in range(200)], "stdout and stderr do not come in the order of their writing")
 
 
-@dataclass
-class Running:
-    """An environment, with its events collected and its programs' output read."""
+@check
+async def signal_reaches_the_process(subject: Subject) -> None:
+    async with subject.environment() as running:
+        program = await running.start(_SLEEP)
+        await program.output.line()
+        await in_time(running.environment.signal(program.handle, signal.SIGTERM), "signal")
+        event = await running.exit_of(program)
+        expect((event.code, event.signal) == (None, signal.SIGTERM), f"an end by SIGTERM was told as {event}")
+        await in_time(running.environment.signal(program.handle, signal.SIGTERM), "signal to one that is gone")
 
-    environment: Environment
-    mounts: bool
-    events: list[ProcessExited | Exited] = field(default_factory=list)
-    _reader: asyncio.Task[None] | None = None
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
-        self._reader = asyncio.get_running_loop().create_task(self._collect())
+@check
+async def several_processes_one_after_and_beside_another(subject: Subject) -> None:
+    async with subject.environment() as running:
+        first = await running.start("print(1)")
+        await running.exit_of(first)
+        second, third = await running.start(_SLEEP), await running.start("print(3)")
+        expect(len({first.handle, second.handle, third.handle}) == 3, "two processes have one id")
+        await running.exit_of(third)
+        expect(await second.output.line() == "up", "the second process does not run")
+        expect(all(not isinstance(event, Exited) for event in running.events), "the end of a process ended it all")
 
-    async def _collect(self) -> None:
-        async for event in self.environment.events():
-            self.events.append(event)
-            self._news.set()
 
-    async def start(self, code: str, *, env: Mapping[str, str] | None = None) -> Program:
-        """Run a Python program."""
-        layout = self.environment.layout
-        variables = {"LANG": "C.UTF-8", **(env or {})}
-        if self.mounts:  # as on AWS; an interpreter with a shared library needs it
-            variables["LD_LIBRARY_PATH"] = "/var/lang/lib"
+@check
+async def what_cannot_start_raises_and_harms_nothing(subject: Subject) -> None:
+    async with subject.environment() as running:
         read, write = os.pipe()
+        spec = ProcessSpec(name="missing", argv=("/nowhere/program",), env={}, cwd="/", output=write)
         try:
-            spec = ProcessSpec(
-                name="program",
-                argv=(layout.interpreter, "-I", "-S", "-c", code),
-                env=variables,
-                cwd=layout.task,
-                output=write,
-            )
-            handle = await in_time(self.environment.start(spec), "start")
-        except BaseException:
-            os.close(read)
-            raise
+            await in_time(running.environment.start(spec), "start")
+        except BackendError as error:
+            expect("/nowhere/program" in str(error), f"the error does not name the program: {error}")
+        else:
+            raise NotConforming("a program that does not exist was started")
         finally:
+            os.close(read)
             os.close(write)
-        return Program(handle, Output(read), variables)
-
-    async def exit_of(self, program: Program) -> ProcessExited:
-        """Wait for a program's end."""
-
-        async def wait() -> ProcessExited:
-            while True:
-                for event in self.events:
-                    if isinstance(event, ProcessExited) and event.process == program.handle:
-                        return event
-                self._news.clear()
-                await self._news.wait()
-
-        return await in_time(wait(), "the ProcessExited event")
-
-    async def close(self) -> None:
-        """Read the events to their end."""
-        assert self._reader is not None
-        await in_time(self._reader, "the end of the events")
-        if self.environment.listener is not None:
-            self.environment.listener.close()
+        program = await running.start("print('still')")
+        expect(await program.output.line() == "still", "after a failed start nothing starts")
 
 
-class Output:
-    """What a program writes, read as it comes."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        os.set_blocking(descriptor, False)
-        self._text = bytearray()
-        self._more = asyncio.Event()
-        self._over = False
-        asyncio.get_running_loop().add_reader(descriptor, self._readable)
-
-    def _readable(self) -> None:
-        chunk = os.read(self._descriptor, 65536)
-        self._text += chunk
-        if not chunk:
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
-            self._over = True
-        self._more.set()
-
-    async def line(self) -> str:
-        """The next line."""
-
-        async def wait() -> str:
-            while b"\n" not in self._text:
-                expect(not self._over, f"a line was expected, the output ended with {bytes(self._text)!r}")
-                self._more.clear()
-                await self._more.wait()
-            line, _, rest = bytes(self._text).partition(b"\n")
-            self._text = bytearray(rest)
-            return line.decode()
-
-        return await in_time(wait(), "a line of output")
-
-    async def all(self) -> str:
-        """All that is left, to the end: when the last process that could write is gone."""
-
-        async def wait() -> str:
-            while not self._over:
-                self._more.clear()
-                await self._more.wait()
-            return self._text.decode()
-
-        return await in_time(wait(), "the end of the output (a process that holds it is left)")
+@check
+async def environment_variables_and_folder_are_as_given(subject: Subject) -> None:
+    async with subject.environment() as running:
+        odd = {
+            "_HANDLER": "app.handler",
+            "SPACED": "a b=c 'd' \"e\" $f",
+            "LINES": "one\ntwo",
+            "UMLAUT": "grün",
+            "EMPTY": "",
+        }
+        program = await running.start("import json, os; print(json.dumps([dict(os.environ), os.getcwd()]))", env=odd)
+        env, folder = json.loads(await program.output.line())
+        env.pop("__CF_USER_TEXT_ENCODING", None)  # macOS adds it to every process
+        more, less = set(env.items()) - set(program.env.items()), set(program.env.items()) - set(env.items())
+        expect(not more and not less, f"variables that were not given: {sorted(more)}; missing: {sorted(less)}")
+        task = running.environment.layout.task
+        expect(folder.endswith(task), f"the working directory is {folder}, not {task}")  # macOS: /private before it
 
 
-@dataclass
-class Program:
-    """A started program. `env` is what it was given."""
+@check
+async def no_descriptors_but_the_first_three(subject: Subject) -> None:
+    code = """
+import os
+found = []
+for fd in range(1024):
+    try: os.fstat(fd)
+    except OSError: continue
+    found.append(fd)
+print(found, os.read(0, 1))
+"""
+    async with subject.environment() as running:
+        program = await running.start(code)
+        expect(await program.output.line() == "[0, 1, 2] b''", "open descriptors beyond 0-2, or stdin is not empty")
 
-    handle: int
-    output: Output
-    env: Mapping[str, str]
+
+# -- the end ---------------------------------------------------------------------------------------------------------
 
 
-async def in_time[T](step: Awaitable[T], what: str) -> T:
-    """Await one step of a check."""
+@check
+async def exactly_one_exited_last(subject: Subject) -> None:
+    async with subject.environment() as running:
+        sleeping, ended = await running.start(_SLEEP), await running.start("pass")
+        await sleeping.output.line()
+        await running.exit_of(ended)
+        answer = await in_time(running.environment.stop(0), "stop")
+        await running.close()
+        kinds = [type(event).__name__ for event in running.events]
+        expect(kinds == ["ProcessExited", "ProcessExited", "Exited"], f"the events were {kinds}")
+        expect(running.events[-1] == answer, f"stop answered {answer}, the last event is {running.events[-1]}")
+        expect(answer.reason is ExitReason.STOPPED, f"the reason is {answer.reason}")
+        await sleeping.output.all()
+
+
+@check
+async def stop_is_idempotent(subject: Subject) -> None:
+    async with subject.environment() as running:
+        await running.start(_SLEEP)
+        stop = running.environment.stop
+        answers = [*await in_time(asyncio.gather(stop(0), stop(1), stop(0)), "three stops"), await stop(0)]
+        expect(len(set(answers)) == 1, f"the answers differ: {answers}")
+
+
+@check
+async def stop_gives_grace_and_then_kills(subject: Subject) -> None:
+    polite = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(3)))\n" + _SLEEP
+    )
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + _SLEEP
+    async with subject.environment() as running:
+        first, second = await running.start(polite), await running.start(stubborn)
+        await first.output.line()
+        await second.output.line()
+        begun = time.monotonic()
+        await in_time(running.environment.stop(0.5), "stop")
+        took = time.monotonic() - begun
+        expect(0.4 < took < 2, f"with 0.5 s of grace and a process that ignores SIGTERM, stop took {took:.2f} s")
+        expect(await first.output.all() == "bye\n", "SIGTERM was not sent, or no time was left to react")
+        expect((await running.exit_of(first)).code == 3, "the exit code after SIGTERM is lost")
+        expect((await running.exit_of(second)).signal == signal.SIGKILL, "what ignores SIGTERM was not killed")
+
+
+@check
+async def stop_ends_children_and_frozen_processes(subject: Subject) -> None:
+    code = "import os\nif os.fork() == 0: os.setpgid(0, 0) if os.fork() == 0 else None\n" + _SLEEP
+    async with subject.environment() as running:
+        program = await running.start(code)
+        await program.output.line()
+        await in_time(running.environment.freeze(), "freeze")
+        await in_time(running.environment.stop(0), "stop of a frozen environment")
+        if subject.backend.capabilities.isolation:  # without it, what leaves its group may escape
+            await program.output.all()
+
+
+@check
+async def guards_are_taken_back(subject: Subject) -> None:
+    before = set(subject.guarded)
+    async with subject.environment() as running:
+        await running.start(_SLEEP)
+        expect(subject.guarded - before, "nothing was named to the keeper")
+        await in_time(running.environment.stop(0), "stop")
+        expect(subject.guarded == before, f"still guarded after stop: {subject.guarded - before}")
+
+
+@check
+async def closing_the_backend_ends_every_environment(subject: Subject) -> None:
+    async with subject.environment() as first, subject.environment() as second:
+        programs = [await first.start(_SLEEP), await second.start(_SLEEP)]
+        await in_time(subject.backend.aclose(), "aclose")
+        for running, program in zip((first, second), programs, strict=True):
+            await running.close()
+            await program.output.all()
+
+
+# -- limits and freezing ---------------------------------------------------------------------------------------------
+
+
+@check
+async def freeze_takes_the_cpu_and_thaw_gives_it_back(subject: Subject) -> None:
+    if not subject.backend.capabilities.freeze:
+        return
+    async with subject.environment() as running:
+        environment = running.environment
+        program = await running.start(_BUSY)
+        await program.output.line()
+
+        async def burnt() -> float:
+            before = (await in_time(environment.usage(), "usage")).cpu_seconds
+            await asyncio.sleep(0.3)
+            return (await in_time(environment.usage(), "usage")).cpu_seconds - before
+
+        expect(await burnt() > 0.05, "a busy process is not seen to use CPU: usage() is wrong")
+        for _ in range(2):  # both are idempotent
+            await in_time(environment.freeze(), "freeze")
+        await asyncio.sleep(0.02)
+        used = await burnt()
+        expect(used <= 0.02, f"frozen, it used {used:.3f} s of CPU in 0.3 s")
+        for _ in range(2):
+            await in_time(environment.thaw(), "thaw")
+        expect(await burnt() > 0.05, "thawed, it does not go on")
+
+
+@check
+async def memory_beyond_the_limit_is_oom(subject: Subject) -> None:
+    if not subject.backend.capabilities.memory_limit:
+        return
+    code = "print('up', flush=True)\nheld = []\nwhile True: held.append(b'x' * (1 << 20))"
+    async with subject.environment(memory_size=64) as running:
+        program = await running.start(code)
+        event = await running.exit_of(program)
+        expect(event.oom and event.signal == signal.SIGKILL, f"the memory limit's kill was told as {event}")
+        await running.close()
+        last = running.events[-1]
+        expect(isinstance(last, Exited) and last.reason is ExitReason.OOM, f"the environment's end is {last}")
+
+
+@check
+async def usage_is_measured(subject: Subject) -> None:
+    code = "held = b'x' * (30 << 20)\nprint('up', flush=True)\nimport time; time.sleep(60)"
+    async with subject.environment() as running:
+        program = await running.start(code)
+        await program.output.line()
+        peak = (await in_time(running.environment.usage(), "usage")).peak_memory >> 20
+        expect(25 <= peak <= 128, f"a process that holds 30 MB is measured as {peak} MB")
+
+
+# -- what capabilities promise ---------------------------------------------------------------------------------------
+
+
+@check
+async def the_listener_is_inside(subject: Subject) -> None:
+    if not subject.backend.capabilities.own_network:
+        return
+    code = "import _socket; s = _socket.socket(); s.connect(('127.0.0.1', 9001)); s.send(b'hello'); print(s.recv(9))"
+    async with subject.environment() as running:
+        listener = running.environment.listener
+        if listener is None:
+            raise NotConforming("own_network is promised, but there is no listener")
+        listener.setblocking(False)
+        program = await running.start(code)
+        loop = asyncio.get_running_loop()
+        connection, _ = await in_time(loop.sock_accept(listener), "a connection from inside")
+        with connection:
+            expect(await loop.sock_recv(connection, 9) == b"hello", "other bytes arrive than were sent")
+            await loop.sock_sendall(connection, b"world")
+            expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
+
+
+@check
+async def code_is_mounted_read_only(subject: Subject) -> None:
+    if not subject.backend.capabilities.mounts:
+        return
+    code = """
+print(open('/var/task/file').read())
+for path in ('/var/task/new', '/opt/new', '/var/runtime/new', '/new', '/etc/new'):
+    try: open(path, 'w')
+    except OSError: continue
+    print('wrote', path)
+open('/tmp/new', 'w').write('x'); print('done')
+"""
+    async with subject.environment() as running:
+        program = await running.start(code)
+        lines = (await program.output.all()).splitlines()
+        expect(lines == ["from the host", "done"], f"the mounts are wrong: {lines}")
+
+
+# -- running them ----------------------------------------------------------------------------------------------------
+
+
+async def run(one: Check, backend: Backend, folder: Path, runtime: RuntimeVersion | None = None) -> None:
+    """Open the backend, run one check, close the backend.
+
+    Raises:
+        NotConforming: the check failed, or the backend is not usable here.
+    """
+    keeper = Keeper()
+    client = folder / "client"
+    client.mkdir(mode=0o755, exist_ok=True)
+    subject = Subject(backend, runtime or this_python(client), folder)
+
+    def guard(kind: str, value: str) -> None:
+        keeper.guard(kind, value)
+        subject.guarded.add((kind, value))
+
+    def unguard(kind: str, value: str) -> None:
+        keeper.unguard(kind, value)
+        subject.guarded.discard((kind, value))
+
+    health = await in_time(backend.health(), "health")
+    expect(health.usable, f"not usable here: {health.why} ({health.mend})")
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await step
-    except TimeoutError:
-        raise NotConforming(f"{what}: not within {PATIENCE:g} s") from None
+        await in_time(backend.open(Host(run_dir=folder, guard=guard, unguard=unguard)), "open")
+        await in_time(backend.prepare(subject.runtime), "prepare")
+        await one(subject)
+    finally:
+        await in_time(backend.aclose(), "aclose")
+        await asyncio.to_thread(keeper.close)
+
+
+def this_python(client: Path) -> RuntimeVersion:
+    """A runtime of the interpreter that runs the checks."""
+    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return RuntimeVersion(
+        runtime=name,
+        label=name,
+        arn="arn:aws:lambda:us-east-1::runtime:conformance",
+        interpreter=executable,
+        prefix=Path(sys.base_prefix),
+        client=client,
+        boot="boot",
+    )
+
+
+def find(name: str) -> Backend:
+    """An installed backend, or one whose module can be imported."""
+    if name in registry.names():
+        return registry.create(name)
+    factory: BackendFactory = importlib.import_module(name).workbench_backend()
+    return factory.create()
+
+
+def main(arguments: list[str]) -> int:
+    """Run all checks, or those that are named, against one backend."""
+    name, *wanted = arguments
+    failed = 0
+    for title in wanted or CHECKS:
+        with tempfile.TemporaryDirectory() as folder:
+            problem = "ok"
+            try:
+                asyncio.run(run(CHECKS[title], find(name), Path(folder)))
+            except NotConforming as error:
+                problem, failed = f"FAILED: {error}", failed + 1
+        print(f"{title.replace('_', ' ')}: {problem}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        raise SystemExit(main(sys.argv[1:]))

@@ -9,14 +9,16 @@ from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
+from textual.widgets import Input
 
 from workbench.model.errors import ApiError, WorkbenchError
-from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
+from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
+from workbench.tui.answers import Answers, answer
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.commands.palette import WorkbenchCommands
-from workbench.tui.format import milliseconds, plural
+from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link
 from workbench.tui.mirror import Mirror
 from workbench.tui.order import Order
@@ -27,8 +29,6 @@ from workbench.tui.screens.main import MainScreen
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
-#: Characters of a response that a notification shows.
-EXCERPT = 240
 DARK, LIGHT = "textual-dark", "textual-light"
 
 
@@ -49,7 +49,7 @@ class WorkbenchApp(App[Outcome]):
     """
 
     TITLE = "workbench"
-    CSS_PATH = ["styles/main.tcss", "styles/dialogs.tcss"]
+    CSS_PATH = "styles/main.tcss"
     COMMANDS = App.COMMANDS | {WorkbenchCommands}
     BINDINGS = bindings(*commands.APP)
 
@@ -70,6 +70,7 @@ class WorkbenchApp(App[Outcome]):
         self._frames = frames
         self._last: dict[str, Order] = {}
         self._stopping = False
+        self._answers = Answers(lambda notice: self.say(notice.text, title=notice.title, bad=notice.bad, timeout=4))
 
     def get_default_screen(self) -> Screen[None]:
         return MainScreen()
@@ -77,6 +78,10 @@ class WorkbenchApp(App[Outcome]):
     def on_mount(self) -> None:
         if self._frames:
             self.run_worker(self._keep_pulling(1 / self._frames), group="frames")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
+        return action not in ("help", "switch_theme") or not isinstance(self.focused, Input)
 
     # -- frames
     async def _keep_pulling(self, period: float) -> None:
@@ -92,15 +97,21 @@ class WorkbenchApp(App[Outcome]):
         if self._stopping:
             return
         changed = await self.link.pull()
+        self._answers.tick()
         for screen in self.screen_stack:
             if isinstance(screen, (MainScreen, Dialog)) and screen.is_mounted:
                 screen.sync(changed)
 
     # -- telling the person
-    def say(self, message: str, *, title: str = "", bad: bool = False) -> None:
+    def say(self, message: str, *, title: str = "", bad: bool = False, timeout: float | None = None) -> None:
         """A notification; what it says is never markup."""
-        severity = "error" if bad else "information"
-        self.notify(sanitize(message), title=one_line(title), severity=severity, markup=False)  # type: ignore[arg-type]
+        self.notify(
+            sanitize(message),
+            title=one_line(title),
+            severity="error" if bad else "information",
+            timeout=timeout,
+            markup=False,
+        )
 
     def say_error(self, error: Exception) -> None:
         """An error as a notification: the screen lives on."""
@@ -164,24 +175,7 @@ class WorkbenchApp(App[Outcome]):
         except Exception as error:
             self.say_error(error)
         else:
-            self._say_result(order, result)
-
-    def _say_result(self, order: Order, result: InvocationResult) -> None:
-        if order.type is InvocationType.EVENT:
-            self.say(f"request {result.request_id}", title=f"✓ {order.function} accepted")
-            return
-        if order.type is InvocationType.DRY_RUN:
-            self.say("It may be invoked; nothing ran.", title=f"✓ {order.function} dry run")
-            return
-        failed = result.function_error is not None or result.status is not InvocationStatus.SUCCESS
-        init = f", init {milliseconds(result.init_ms)}" if result.init_ms is not None else ""
-        word = result.status.value if failed else "ok"
-        text = result.payload[: EXCERPT * 4].decode("utf-8", "replace")
-        self.say(
-            text if len(text) <= EXCERPT else text[:EXCERPT] + "…",
-            title=f"{'✗' if failed else '✓'} {order.function} {word}  {milliseconds(result.duration_ms)}{init}",
-            bad=failed,
-        )
+            self._answers.add(answer(order, result))
 
     # -- environments
     def ask_kill(self, environment: str) -> None:

@@ -1,9 +1,11 @@
 """Process of a Python function: AWS's own runtime interface client, with the module path that AWS gives it.
 
-Runs inside the environment, on the function's interpreter.
+Runs inside the environment, on the function's interpreter, started with -S: what the interpreter has installed of its
+own is not there on AWS and must not be here. What else `site` does for a program is done below.
 """
 
 import os
+import site
 import sys
 
 
@@ -12,6 +14,10 @@ def main() -> None:
     layers = f"/opt/python/lib/{version}/site-packages", "/opt/python"
     # The folder of this script is first on the path; the function's own code goes before it, layers next.
     sys.path[0:0] = [os.environ["LAMBDA_TASK_ROOT"], *layers]
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    site.execsitecustomize()
 
     from awslambdaric.__main__ import main as client
 

@@ -43,7 +43,7 @@ class Pause(Command):
 class Only(Command):
     """Show only what belongs to the selected function in this list, or everything again."""
 
-    keys, shown_key, title, footer = "o", "o", "Only the selected function", "only"
+    keys, shown_key, title = "o", "o", "Only the selected function"
     action = "screen.only"
 
 

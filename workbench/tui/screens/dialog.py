@@ -18,6 +18,42 @@ Result = TypeVar("Result")
 class Dialog(ModalScreen[Result]):
     """`sync` is called once a frame."""
 
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        background: $background 60%;
+
+        & > .box {
+            width: 64;
+            max-width: 100%;
+            height: auto;
+            max-height: 100%;
+            padding: 0 2 1 2;
+            background: $surface;
+            border: round $primary;
+            border-title-color: $foreground;
+            border-title-style: bold;
+            border-subtitle-color: $foreground 60%;
+        }
+        .panel {
+            border: round $foreground 25%;
+            border-title-color: $foreground 80%;
+            border-subtitle-color: $foreground 50%;
+            background: $background;
+            padding: 0 1;
+            scrollbar-size-vertical: 1;
+            scrollbar-color: $foreground 20%;
+            scrollbar-background: $background;
+            &:focus, &:focus-within { border: heavy $primary; }
+        }
+        .buttons {
+            height: auto;
+            margin-top: 1;
+            align-horizontal: right;
+            & > Button { margin-left: 2; min-width: 12; }
+        }
+    }
+    """
     BINDINGS = [Binding("escape", "close", "Back", key_display="esc", show=True)]
     AUTO_FOCUS: ClassVar[str | None] = "*"
 

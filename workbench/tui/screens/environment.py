@@ -32,7 +32,7 @@ class EnvironmentDetail(Dialog[None]):
 
     DEFAULT_CSS = """
     EnvironmentDetail {
-        & > .box { width: 110; height: auto; background: $background; }
+        & > .box { width: 110; padding: 0; background: $background; }
         Panel { height: auto; max-height: 20; }
     }
     """
@@ -81,7 +81,7 @@ def _facts(view: EnvironmentView, now: int) -> list[Fact]:
     lived = (view.since if view.state.final else now) - view.created
     return [
         ("", f"{view.state.glyph} {view.state.value}", _COLOURS[view.state]),
-        ("since", age((now - view.since) / 1e9), ""),
+        ("for", age((now - view.since) / 1e9), ""),
         ("", f"{view.function} → {version(view.version)}", "bold"),
         ("backend", view.backend, ""),
         ("pid", str(view.pid) if view.pid is not None else "", ""),

@@ -20,7 +20,7 @@ class FunctionDetail(Dialog[None]):
 
     DEFAULT_CSS = """
     FunctionDetail {
-        & > .box { width: 96; background: $background; }
+        & > .box { width: 96; padding: 0; background: $background; }
         Panel { height: auto; max-height: 20; }
     }
     """

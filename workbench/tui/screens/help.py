@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -13,6 +15,7 @@ from workbench.model.environments import EnvironmentState
 from workbench.tui.commands.base import Command
 from workbench.tui.screens.dialog import Dialog
 
+_LAST = "What an environment went through in its last quarter of a second with a change."
 _STATES = {
     EnvironmentState.CREATING: "the sandbox is being made",
     EnvironmentState.INIT: "the runtime starts and imports the function",
@@ -44,19 +47,21 @@ class Help(Dialog[None]):
         box.border_title = Content("Help")
         box.border_subtitle = Content("esc closes · ctrl+p finds any command")
         with box:
-            yield Static(Content("\n").join(self._lines()))
+            yield Static(self._table())
 
-    def _lines(self) -> list[Content]:
-        lines: list[Content] = []
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=9, no_wrap=True)
+        table.add_column()
         for title, commands in self._sections:
-            lines += [Content(""), Content.styled(title, "bold $text-primary")]
-            lines += [
-                Content.assemble((f"  {command.shown_key:<8}", "bold"), (command.help(), "$foreground 80%"))
-                for command in commands
-            ]
-        lines += [Content(""), Content.styled("States of an execution environment", "bold $text-primary")]
-        lines += [
-            Content.assemble((f"  {state.glyph}  ", "bold"), f"{state.value:<10}", (text, "$foreground 80%"))
-            for state, text in _STATES.items()
-        ]
-        return lines
+            table.add_row()
+            table.add_row(Text("", style="bold"), Text(title, style="bold"))
+            for command in commands:
+                table.add_row(Text(command.shown_key, style="bold", justify="right"), Text(command.help()))
+        table.add_row()
+        table.add_row(Text(""), Text("The states of an execution environment", style="bold"))
+        for state, text in _STATES.items():
+            table.add_row(Text(state.glyph, style="bold", justify="right"), Text(f"{state.value}: {text}"))
+        table.add_row()
+        table.add_row(Text("LAST", justify="right"), Text(_LAST))
+        return table

@@ -14,8 +14,8 @@ from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.invocations import STATUSES, TYPES, address, elapsed_ms
 from workbench.tui.widgets.json_text import payload
-from workbench.tui.widgets.logs import LogList
 from workbench.tui.widgets.panel import Panel
+from workbench.tui.widgets.request_log import RequestLog
 from workbench.tui.widgets.waterfall import Waterfall
 
 
@@ -24,15 +24,16 @@ class InvocationDetail(Dialog[None]):
 
     DEFAULT_CSS = """
     InvocationDetail {
+        & > .box { width: 100%; height: 100%; max-width: 140; max-height: 44; padding: 0; background: $background; }
         Facts { margin: 0; }
         .panels { layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: 1fr 1fr; height: 1fr; }
-        LogList { row-span: 2; padding: 0; }
+        RequestLog { row-span: 2; padding: 0; }
         &.-narrow .panels { grid-size: 1 3; grid-columns: 1fr; grid-rows: 1fr 1fr 1fr; }
-        &.-narrow LogList { row-span: 1; }
+        &.-narrow RequestLog { row-span: 1; }
         &.-low Waterfall { display: none; }
     }
     """
-    AUTO_FOCUS = "LogList"
+    AUTO_FOCUS = "RequestLog"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]
 
@@ -41,14 +42,14 @@ class InvocationDetail(Dialog[None]):
         self._view = view
 
     def compose(self) -> ComposeResult:
-        box = Vertical(classes="box -large")
+        box = Vertical(classes="box")
         box.border_title = Content(f"Invocation {one_line(self._view.request_id)}")
         box.border_subtitle = Content("tab next panel · esc back")
         with box:
             yield Facts()
             yield Waterfall()
             with Container(classes="panels"):
-                yield LogList(request=self._view.request_id).add_class("panel")
+                yield RequestLog(self._view.request_id).add_class("panel")
                 yield Panel("Event", id="event")
                 yield Panel("Response", id="response")
 
@@ -58,7 +59,7 @@ class InvocationDetail(Dialog[None]):
     def sync(self, changed: Changed) -> None:
         mirror = self.workbench.mirror
         view = mirror.invocations.get(self._view.request_id, self._view)
-        self.query_one(LogList).sync(mirror, changed)
+        self.query_one(RequestLog).sync(mirror, changed)
         if not changed.invocations and view.status.ended and not changed.link:
             return
         self._view = view

@@ -11,12 +11,13 @@ from textual.containers import Container
 from textual.events import DescendantFocus, Resize
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 
 from workbench.live.view import FunctionView
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
+from workbench.tui.link import LinkState
 from workbench.tui.mirror import Changed
 from workbench.tui.widgets.banner import Banner
 from workbench.tui.widgets.environments import EnvironmentList
@@ -97,6 +98,7 @@ class MainScreen(Screen[None]):
             self.query_one(Banner).sync(link)
         for rows in self.lists:
             if changed.link:
+                rows.stale = link.state is LinkState.LOST
                 rows.redraw()
             rows.sync(mirror, changed)
 
@@ -162,7 +164,10 @@ class MainScreen(Screen[None]):
         return [*sections, ("Everywhere", [*shown, *commands.APP])]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.workbench.deploy is not None if action == "deploy" else True
+        """While the filter is typed, its own keys are all there are; nothing is deployed where there is nothing."""
+        if action == "deploy":
+            return self.workbench.deploy is not None
+        return action == "back" or not isinstance(self.focused, Input)
 
     def _focused_list(self) -> FunctionList | EnvironmentList | InvocationList | LogList | None:
         return next((rows for rows in self.lists if rows is self.focused), None)

@@ -28,6 +28,7 @@ class Question(Dialog[str]):
     """Returns the name of the answer, or None for esc."""
 
     DEFAULT_CSS = """
+    Question > .box { width: 76; }
     Question .question { height: auto; margin-top: 1; }
     """
 

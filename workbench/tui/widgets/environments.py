@@ -143,7 +143,7 @@ class EnvironmentList(RowList[EnvironmentView]):
             self.name_of_list(),
             (f"  {number(self._alive)} alive", "$foreground 60%"),
             (of, "$text-primary"),
-            self.state_of_list() if self.paused else "",
+            self.state_of_list(),
         )
 
     def subtitle(self) -> Content:

@@ -31,11 +31,11 @@ class FunctionList(RowList[FunctionView]):
     EDGE = Edge.NONE
     COLUMNS = (
         Column("name", "NAME", 10, flex=2, most=40),
-        Column("points", "ALIAS → VER", 10, keep=70, flex=3, most=44),
+        Column("points", "ALIAS→VER", 13, keep=70, flex=3, most=44),
         Column("runtime", "RUNTIME", 11, keep=15),
         Column("memory", "MEM", 5, keep=10, right=True),
         Column("running", "RUN", 3, keep=90, right=True),
-        Column("invocations", "INV", 4, keep=80, right=True),
+        Column("invocations", "INV", 4, keep=55, right=True),
         Column("errors", "ERR", 4, keep=60, right=True),
         Column("cold", "COLD", 4, keep=30, right=True),
         Column("mean", "MEAN", 7, keep=40, right=True),
@@ -59,12 +59,15 @@ class FunctionList(RowList[FunctionView]):
         """Show only the functions whose name matches."""
         self.query_text = query.strip()
         self.show(self._matching())
+        if self.query_text:
+            self.select(0)
 
     def _matching(self) -> list[FunctionView]:
         if not self.query_text:
             return self._all
         search = FuzzySearch()
         scored = [(search.match(self.query_text, view.name)[0], view) for view in self._all]
+        scored.sort(key=lambda found: -found[0])
         return [view for score, view in scored if score > 0]
 
     def key(self, item: FunctionView) -> Hashable:
@@ -75,13 +78,13 @@ class FunctionList(RowList[FunctionView]):
             case "name":
                 return (item.name, "strong")
             case "points":
-                return _points(item)
+                return _points(item, width)
             case "runtime":
                 return (item.runtime, "dim")
             case "memory":
                 return (f"{item.memory_size}M", "dim")
             case "running":
-                return (str(item.running), "busy") if item.running else ("·", "faint")
+                return (str(item.running), "busy") if item.running else ("0", "faint")
             case "invocations":
                 return (short(item.invocations), "" if item.invocations else "faint")
             case "errors":
@@ -110,7 +113,7 @@ class FunctionList(RowList[FunctionView]):
         return f"No functions yet.\n\nRun `workbench serve` in a project with a template.yaml{deploy}."
 
 
-def _points(view: FunctionView) -> Piece:
+def _points(view: FunctionView, width: int) -> Piece:
     """The first alias with its versions and weights; without one, the newest published version."""
     if view.state is not FunctionState.ACTIVE:
         return (view.state.value, "bad" if view.state is FunctionState.FAILED else "warn")
@@ -118,10 +121,22 @@ def _points(view: FunctionView) -> Piece:
         return (f"version {view.versions[-1]}" if view.versions else "$LATEST", "dim")
     name, targets = next(iter(sorted(view.aliases.items())))
     more = f" +{len(view.aliases) - 1}" if len(view.aliases) > 1 else ""
-    if len(targets) == 1:
-        return (f"{name} → {version(next(iter(targets)))}{more}", "")
-    weights = " ".join(f"{version(number)} {weight * 100:.3g}%" for number, weight in targets.items())
-    return (f"{name} → {weights}{more}", "")
+    primary, *others = targets.items()
+    if not others:
+        return (f"{name}→{version(primary[0])}{more}", "")
+    text = f"{name}→" + " ".join(f"{version(number)} {weight * 100:.3g}%" for number, weight in targets.items()) + more
+    if len(text) > width:  # the additional version and its weight say it all
+        text = f"{name}→{version(primary[0])} +{version(others[0][0])} {others[0][1] * 100:.3g}%{more}"
+    return (text, "")
+
+
+class Filter(Input):
+    """Where the filter is typed. The screen's `back` clears it."""
+
+    BINDINGS = [
+        Binding("escape", "screen.back", "clear", key_display="esc"),
+        Binding("enter", "submit", "keep", key_display="⏎"),
+    ]
 
 
 class FunctionsPane(Vertical):
@@ -134,11 +149,10 @@ class FunctionsPane(Vertical):
         &.-filtering > #filter { display: block; }
     }
     """
-    BINDINGS = [Binding("escape", "clear_filter", "Clear the filter", show=False)]
 
     def compose(self) -> ComposeResult:
         yield FunctionList(id="functions-list")
-        yield Input(placeholder="filter by name", id="filter", compact=True, select_on_focus=False)
+        yield Filter(placeholder="filter by name", id="filter", compact=True, select_on_focus=False)
 
     @property
     def list(self) -> FunctionList:
@@ -157,9 +171,6 @@ class FunctionsPane(Vertical):
         if box.has_focus:
             self.list.focus()
         return was
-
-    def action_clear_filter(self) -> None:
-        self.clear_filter()
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:

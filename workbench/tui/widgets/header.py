@@ -33,26 +33,32 @@ class Header(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._first = Content("")
-        self._second = Content("")
+        self._lines = Content("")
+        self._known: tuple[Mirror, Link] | None = None
 
     def sync(self, mirror: Mirror, link: Link, changed: Changed) -> None:
         """Write both lines anew; draw them only if they read otherwise."""
-        if not (changed.tick or changed.link):
-            return
-        width = max(10, self.size.width)
-        first, second = self._engine(link, width), self._figures(mirror, link, width)
-        if first != self._first or second != self._second:
-            self._first, self._second = first, second
-            self.refresh()
+        self._known = (mirror, link)
+        if changed.tick or changed.link:
+            self._write()
         if changed.link and link.status is not None:
             self.tooltip = _tooltip(link.status)
 
     def on_resize(self) -> None:
-        self._first = Content("")
+        self._write()
+
+    def _write(self) -> None:
+        width = self.size.width
+        if self._known is None or not width:
+            return
+        mirror, link = self._known
+        lines = Content("\n").join([self._engine(link, width), self._figures(mirror, link, width)])
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh()
 
     def render(self) -> Content:
-        return Content("\n").join([self._first, self._second])
+        return self._lines
 
     def _engine(self, link: Link, width: int) -> Content:
         name = Content.assemble(("λ workbench", "bold $text-primary"))

@@ -1,10 +1,11 @@
-"""The log lines of all environments, or of one function or request; the newest last."""
+"""The log lines of all environments, or of one function; the newest last."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
+from typing import ClassVar
 
 from textual.content import Content
 
@@ -33,7 +34,7 @@ class LogList(RowList[LogView | Gap]):
     NUMBER = 4
     EDGE = Edge.BOTTOM
     EMPTY = "No lines yet.\n\nWhat functions print, and START, END and REPORT of each invocation, appears here."
-    COLUMNS = (
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("time", "TIME", 12, keep=60),
         Column("function", "FUNCTION", 10, keep=50, flex=1, most=18),
         Column("version", "VER", 3, keep=40),
@@ -42,10 +43,9 @@ class LogList(RowList[LogView | Gap]):
     )
     BINDINGS = bindings(commands.Open, commands.Pause, commands.Only, *moves.SIDEWAYS)
 
-    def __init__(self, *, request: str | None = None, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.only: str | None = None
-        self.request = request
         self._shift = 0
         self._total = 0
         self._missed = 0
@@ -55,11 +55,10 @@ class LogList(RowList[LogView | Gap]):
         if not changed.logs:
             return
         self._total, self._missed = mirror.totals.log_lines, mirror.missed_logs
-        self.show(self._listed(mirror))
+        self.show(self.listed(mirror))
 
-    def _listed(self, mirror: Mirror) -> Sequence[LogView | Gap]:
-        if self.request is not None:
-            return mirror.logs_of(self.request)
+    def listed(self, mirror: Mirror) -> Sequence[LogView | Gap]:
+        """The lines to show, oldest first."""
         if self.only is not None:
             return [line for line in mirror.logs if isinstance(line, LogView) and line.function == self.only]
         return list(mirror.logs)
@@ -110,14 +109,14 @@ class LogList(RowList[LogView | Gap]):
         self.redraw()
         self.retitle()
 
+    @property
+    def shifted(self) -> str:
+        """How far the lines are moved to the left."""
+        return f"  from column {self._shift + 1}" if self._shift else ""
+
     def title(self) -> Content:
         of = f"  {one_line(self.only)}" if self.only else "  all functions"
-        if self.request is not None:
-            of = "  this request"
-        shift = f"  from column {self._shift + 1}" if self._shift else ""
-        return Content.assemble(self.name_of_list(), (of, "$text-primary"), self.state_of_list(), shift)
+        return Content.assemble(self.name_of_list(), (of, "$text-primary"), self.state_of_list(), self.shifted)
 
     def subtitle(self) -> Content:
-        if self.request is not None:
-            return Content.styled(plural(len(self.items), "line"), "$foreground 50%")
         return Content.styled(f"{plural(self._total, 'line')} · {number(self._missed)} dropped", "$foreground 50%")

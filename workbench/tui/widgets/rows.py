@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Hashable, Sequence
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
@@ -88,6 +90,8 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
     BINDINGS = bindings(*moves.ROWS)
 
     paused: var[bool] = var(False)
+    #: What is shown is the last that was known; nothing new comes in.
+    stale: var[bool] = var(False)
 
     class Selected(Message):
         """Another row is selected."""
@@ -300,6 +304,9 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
                 self.post_message(self.Opened(self))
 
     # -- pausing
+    def watch_stale(self) -> None:
+        self.retitle()
+
     def watch_paused(self, paused: bool) -> None:
         if not paused:
             self._take(self._waiting)
@@ -329,6 +336,8 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
             new = len(self._waiting) - len(self.items)
             more = f"  {number(new)} more" if new > 0 else ""
             return Content.styled(f"  ‖ paused{more}", "bold $text-warning")
+        if self.stale:
+            return Content.styled("  ○ last known", "$text-warning")
         if self.following or self.EDGE is Edge.NONE:
             return Content.styled("  ● live", "$text-success")
         top = self.scroll_offset.y
@@ -375,22 +384,22 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
         if stamp is not None and (strip := self._strips.get((stamp, here))) is not None:
             return strip
         back = ("rows--cursor" if self.has_focus else "rows--cursor-blurred") if here else ""
-        base = self._style("", back)
-        segments = [Segment("▸ " if here else "  ", base)]
-        used = MARKER
-        for number_, column in enumerate(self._placed):
-            if number_:
-                segments.append(Segment(" " * GAP, base))
-                used += GAP
+        pieces: list[Piece] = [("▸" if here else " ", "")]
+        used = 1
+        for column in self._placed:
             piece = self.piece(item, column.name, column.width)
+            pieces.append((" ", pieces[-1][1]))  # in its neighbour's style, so that the two become one segment
             if isinstance(piece, tuple):
-                text = fit(piece[0], column.width, right=column.right)
-                segments.append(Segment(text, self._style(piece[1], back)))
+                pieces.append((fit(piece[0], column.width, right=column.right), piece[1]))
             else:
-                segments += [Segment(text, self._style(name, back)) for text, name in piece]
-            used += column.width
-        segments.append(Segment(" " * max(0, width - used), base))
-        strip = Strip(segments).adjust_cell_length(width, base)
+                pieces += piece
+            used += column.width + GAP
+        pieces.append((" " * (width - used), pieces[-1][1]))
+        segments = [
+            Segment("".join(text for text, _ in run), self._style(name, back))
+            for name, run in groupby(pieces, key=itemgetter(1))
+        ]
+        strip = Strip(segments, max(used, width)).crop(0, width)
         if stamp is not None:
             self._strips[(stamp, here)] = strip
         return strip
@@ -404,7 +413,10 @@ class RowList(ScrollView, Generic[Item], can_focus=True):
 
     def _line_of_empty(self, y: int, width: int) -> Strip:
         style = self._style("dim", "")
-        lines = ["", *(line for part in self.empty().split("\n") for line in textwrap.wrap(part, width - 4) or [""])]
+        lines = [
+            "",
+            *(line for part in self.empty().split("\n") for line in textwrap.wrap(part, max(8, width - 4)) or [""]),
+        ]
         text = "  " + lines[y] if y < len(lines) else ""
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
 

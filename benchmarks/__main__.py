@@ -1,0 +1,29 @@
+"""`python -m benchmarks [NAME ...]`: run all benchmarks, or those named.
+
+start   `workbench --help` and a one-shot `workbench fire`, beside `python -c pass` and a plain official client
+warm    a warm invocation through the AWS endpoint, beside a TCP ping-pong
+cold    a cold start by backend, beside a plain official client
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import cold, start, warm
+from benchmarks.tools import machine
+
+ALL = {"start": start.run, "warm": warm.run, "cold": cold.run}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(ALL)
+    if unknown := [name for name in names if name not in ALL]:
+        sys.exit(f"there is no benchmark '{unknown[0]}'; there are: {', '.join(ALL)}")
+    print(machine())
+    for name in names:
+        print(f"\n{name}")
+        ALL[name]()
+
+
+if __name__ == "__main__":
+    main()

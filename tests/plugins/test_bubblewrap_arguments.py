@@ -1,0 +1,234 @@
+"""Bubblewrap's arguments, from what an environment should be. No sandbox is made here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workbench.backends.api import EnvironmentSpec, Network
+from workbench.model.errors import BackendError
+from workbench.model.runtimes import RuntimeVersion
+from workbench_bubblewrap import arguments, probe, seccomp
+from workbench_bubblewrap.arguments import Machine, Place, place
+
+ROOT = Machine(
+    root=True,
+    version=(0, 8, 0),
+    links={"/bin": "usr/bin", "/lib": "usr/lib"},
+    etc=("/etc/ld.so.cache", "/etc/pki/tls/certs"),
+)
+ORDINARY = replace(ROOT, root=False)
+
+
+def runtime(interpreter: str = "/usr/bin/python3.12", prefix: str = "/usr") -> RuntimeVersion:
+    return RuntimeVersion(
+        runtime="python3.12",
+        label="python:3.12",
+        arn="arn",
+        interpreter=Path(interpreter),
+        prefix=Path(prefix),
+        client=Path("/state/client"),
+        boot="boot",
+    )
+
+
+SPEC = EnvironmentSpec(
+    id="e1",
+    function="f",
+    version="1",
+    runtime=runtime(),
+    task=Path("/state/task"),
+    opt=None,
+    memory_size=128,
+    tmp_size=600,
+)
+
+
+def sandbox(spec: EnvironmentSpec = SPEC, machine: Machine = ROOT) -> list[str]:
+    return arguments.sandbox(
+        spec,
+        machine,
+        place(spec.runtime),
+        init=Path("/plugin/init.py"),
+        data={"/etc/passwd": 7, "/etc/hosts": 8},
+        seccomp=9,
+    )
+
+
+def values(options: list[str], option: str, count: int = 1) -> list[tuple[str, ...]]:
+    return [tuple(options[index + 1 : index + 1 + count]) for index, value in enumerate(options) if value == option]
+
+
+@pytest.mark.parametrize("machine", [ROOT, ORDINARY])
+def test_every_namespace_is_new_and_nothing_is_kept(machine: Machine) -> None:
+    options = sandbox(machine=machine)
+    for option in ("ipc", "pid", "net", "uts", "cgroup-try"):
+        assert f"--unshare-{option}" in options
+    for option in ("--new-session", "--die-with-parent", "--as-pid-1", "--clearenv"):
+        assert option in options
+    assert values(options, "--cap-drop") == [("ALL",)]
+    assert values(options, "--seccomp") == [("9",)]
+
+
+def test_root_makes_no_user_namespace_and_leaves_init_what_it_needs_to_step_down() -> None:
+    options = sandbox()
+    assert "--unshare-user" not in options
+    assert values(options, "--cap-add") == [("CAP_SETUID",), ("CAP_SETGID",), ("CAP_SETPCAP",)]
+
+
+def test_an_ordinary_user_gets_a_user_namespace_and_no_further_one() -> None:
+    options = sandbox(machine=ORDINARY)
+    assert values(options, "--uid") == [("993",)]
+    assert values(options, "--gid") == [("990",)]
+    assert {"--unshare-user", "--disable-userns", "--assert-userns-disabled"} <= set(options)
+    assert "--cap-add" not in options
+
+
+@pytest.mark.parametrize("machine", [replace(ORDINARY, version=(0, 7, 0)), replace(ORDINARY, setuid=True)])
+def test_what_this_bubblewrap_refuses_is_left_to_seccomp(machine: Machine) -> None:
+    options = sandbox(machine=machine)
+    assert "--unshare-user" in options
+    assert "--disable-userns" not in options
+
+
+@pytest.mark.parametrize(("version", "sizes"), [((0, 6, 1), []), ((0, 7, 0), [(str(600 << 20),)])])
+def test_tmp_has_its_mode_and_size(version: tuple[int, ...], sizes: list[tuple[str]]) -> None:
+    options = sandbox(machine=replace(ROOT, version=version))
+    assert values(options, "--size") == sizes
+    assert options[options.index("--perms") + 1] == "1777"
+    assert values(options, "--tmpfs") == [("/tmp",)]
+
+
+def test_what_is_mounted_is_read_only_and_closed_last() -> None:
+    options = sandbox()
+    assert "--bind" not in options
+    assert "--dev-bind" not in options
+    assert options[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
+    assert values(options, "--ro-bind", 2) == [
+        ("/usr", "/usr"),
+        ("/state/client", "/var/runtime"),
+        ("/state/task", "/var/task"),
+        ("/plugin/init.py", "/run/workbench/init.py"),
+    ]
+    assert values(options, "--symlink", 2) == [("usr/bin", "/bin"), ("usr/lib", "/lib")]
+    assert ("/opt",) in values(options, "--dir")
+
+
+def test_parents_are_made_before_what_is_in_them() -> None:
+    folders = [folder for (folder,) in values(sandbox(), "--dir")]
+    assert {"/etc", "/etc/pki", "/etc/pki/tls", "/var", "/run", "/run/workbench"} <= set(folders)
+    assert folders == sorted(folders)
+
+
+def test_layers_are_mounted() -> None:
+    assert ("/state/opt", "/opt") in values(sandbox(replace(SPEC, opt=Path("/state/opt"))), "--ro-bind", 2)
+
+
+def test_a_host_without_merged_usr() -> None:
+    options = sandbox(machine=replace(ROOT, links={}, folders=("/bin", "/lib")))
+    assert {("/bin", "/bin"), ("/lib", "/lib")} <= set(values(options, "--ro-bind", 2))
+    assert "--symlink" not in options
+
+
+def test_the_host_network_is_not_unshared_and_has_names() -> None:
+    options = sandbox(replace(SPEC, network=Network.HOST))
+    assert "--unshare-net" not in options
+    assert ("/etc/resolv.conf", "/etc/resolv.conf") in values(options, "--ro-bind-try", 2)
+    assert "/etc/resolv.conf" not in sandbox()
+
+
+class TestInterpreter:
+    def test_of_the_distribution_stays_where_it_is(self) -> None:
+        assert place(runtime()) == Place("/usr/bin/python3.12", None)
+        assert place(runtime("/usr/local/bin/python3", "/usr/local")).language is None
+        assert arguments.layout(place(runtime())).interpreter == "/usr/bin/python3.12"
+
+    def test_of_another_tree_is_shown_at_var_lang(self) -> None:
+        spec = replace(
+            SPEC, runtime=runtime("/home/u/.pyenv/versions/3.12.1/bin/python3", "/home/u/.pyenv/versions/3.12.1")
+        )
+        assert place(spec.runtime).interpreter == "/var/lang/bin/python3"
+        assert ("/home/u/.pyenv/versions/3.12.1", "/var/lang") in values(sandbox(spec), "--ro-bind", 2)
+
+    def test_through_a_link_into_its_tree(self, tmp_path: Path) -> None:
+        tree = tmp_path / "real"
+        (tree / "bin").mkdir(parents=True)
+        (tree / "bin" / "python3").touch()
+        (tmp_path / "link").symlink_to(tree / "bin" / "python3")
+        assert place(runtime(str(tmp_path / "link"), str(tree))).interpreter == "/var/lang/bin/python3"
+
+    @pytest.mark.parametrize("prefix", ["/somewhere/else", "/"])
+    def test_outside_of_its_tree_is_refused(self, prefix: str) -> None:
+        with pytest.raises(BackendError, match="is not below"):
+            place(runtime("/opt/python/bin/python3", prefix))
+
+
+def test_init_s_command_line() -> None:
+    command = arguments.init_command("/usr/bin/python3", channel=5, uid=2_000_001, listen=True, max_processes=None)
+    assert command == ["/usr/bin/python3", "-I", "-S", "/run/workbench/init.py", "5", "2000001", "1", "0"]
+    command = arguments.init_command("/usr/bin/python3", channel=5, uid=None, listen=False, max_processes=1024)
+    assert command[-4:] == ["5", "0", "0", "1024"]
+
+
+def test_users_are_named_as_on_aws() -> None:
+    files = arguments.etc_files(993, 990)
+    assert "sbx_user1051:x:993:990:" in files["/etc/passwd"]
+    assert "localhost" in files["/etc/hosts"]
+
+
+class TestMends:
+    @pytest.mark.parametrize(
+        ("text", "command"),
+        [
+            ("ID=debian\n", "sudo apt-get install bubblewrap"),
+            ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', "sudo apt-get install bubblewrap"),
+            ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "sudo dnf install bubblewrap"),
+            ("ID=arch\n", "sudo pacman -S bubblewrap"),
+            ("ID=unheard-of\n", "install the package bubblewrap"),
+        ],
+    )
+    def test_the_package_manager_of_the_distribution(self, text: str, command: str, tmp_path: Path) -> None:
+        (tmp_path / "os-release").write_text(text)
+        assert probe.install_command(tmp_path / "os-release") == command
+
+    def test_no_os_release(self, tmp_path: Path) -> None:
+        assert probe.install_command(tmp_path / "none") == "install the package bubblewrap"
+
+    def test_apparmor_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "switch_apparmor").write_text("1\n")
+        switch = (str(tmp_path / "switch_apparmor"), "1", "AppArmor forbids it user namespaces", "sudo sysctl -w x=0")
+        monkeypatch.setattr(probe, "_SWITCHES", (switch,))
+        monkeypatch.setattr(probe, "_PROFILE", tmp_path / "profile")
+        said = "bwrap: setting up uid map: Permission denied"
+        assert probe.explain(said, root=False) == (
+            f"AppArmor forbids it user namespaces ({said})",
+            "sudo sysctl -w x=0",
+        )
+        (tmp_path / "profile").touch()
+        assert "apparmor_parser" in probe.explain(said, root=False)[1]
+
+    def test_bubblewrap_s_own_words_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(probe, "_SWITCHES", ())
+        assert "No space left" in probe.explain("bwrap: No space left", root=False)[0]
+
+
+class TestSeccomp:
+    @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+    def test_is_a_program_whose_jumps_stay_inside(self, machine: str) -> None:
+        import struct
+
+        code = list(struct.iter_unpack("<HBBI", seccomp.program(machine)))
+        assert len(code) < 4096
+        assert code[-1] == (0x06, 0, 0, 0x7FFF0000)
+        for index, (operation, then, otherwise, _) in enumerate(code):
+            if operation & 0x07 == 0x05:  # a jump
+                assert index + 1 + max(then, otherwise) < len(code)
+
+    def test_is_not_there_for_every_processor(self) -> None:
+        assert seccomp.supported("aarch64")
+        assert not seccomp.supported("riscv64")
+
+    @pytest.mark.parametrize("column", [1, 2])
+    def test_names_each_call_once(self, column: int) -> None:
+        numbers = [entry[column] for entry in seccomp.REFUSED if entry[column] is not None]
+        assert len(numbers) == len(set(numbers))

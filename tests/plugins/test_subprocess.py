@@ -1,0 +1,63 @@
+"""The `subprocess` backend keeps the contract, with cgroups and without."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.backends import CGROUPS, DEPENDING, kill_and_wait, own_cgroup_folders, start_engine
+from workbench.backends import cgroups, registry
+from workbench.backends.api import Backend, Network
+from workbench.backends.cgroups import Support
+from workbench.testing import conformance
+from workbench.testing.suite import BackendConformance
+
+
+@pytest.fixture(autouse=True)
+def no_cgroup_is_left() -> Iterator[None]:
+    yield
+    assert own_cgroup_folders() == []
+
+
+class TestSubprocess(BackendConformance):
+    def backend(self) -> Backend:
+        return registry.create("subprocess")
+
+
+@pytest.mark.parametrize("which", ["version 1 only", "none"])
+@pytest.mark.parametrize("name", DEPENDING)
+async def test_it_conforms_with_less(name: str, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    support = CGROUPS[which]()
+    if which != "none" and not support.trees:
+        pytest.skip(f"cgroups of {which}: there are none here")
+    monkeypatch.setattr(cgroups, "claim", lambda: support)
+    await conformance.run(conformance.CHECKS[name], registry.create("subprocess"), tmp_path)
+
+
+async def test_it_says_that_it_is_no_boundary() -> None:
+    backend = registry.create("subprocess")
+    assert not backend.capabilities.isolation
+    assert backend.capabilities.networks == {Network.HOST}
+    health = await backend.health()
+    assert health.usable
+    assert "trusted code only" in health.notes[0]
+
+
+async def test_it_says_what_is_missing_without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "support", lambda: Support((), "because of a test"))
+    notes = (await registry.create("subprocess").health()).notes
+    assert any("measured every 100 ms" in note and "because of a test" in note for note in notes)
+    assert any("outlives" in note for note in notes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("with_cgroups", [True, False])
+async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool) -> None:
+    engine, family = start_engine("subprocess", 4, with_cgroups=with_cgroups)
+    assert len(family) >= 9  # 4 environments of 2 processes, and the keeper
+    assert await kill_and_wait(engine, family, within=1) == []
+    if os.geteuid() == 0:
+        for tree in cgroups.claim().trees:
+            assert not [folder for folder in tree.root.iterdir() if folder.name.startswith(f"{engine.pid}-")]

@@ -1,0 +1,200 @@
+"""Drives a backend for a check: environments that are always ended, programs whose output and end can be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from workbench.backends.api import (
+    Backend,
+    Environment,
+    EnvironmentSpec,
+    Exited,
+    Network,
+    ProcessExited,
+    ProcessSpec,
+)
+from workbench.model.runtimes import RuntimeVersion
+
+#: No single step of a check may take longer.
+PATIENCE = 10.0
+
+T = TypeVar("T")
+
+
+class NotConforming(AssertionError):
+    """The backend breaks the contract."""
+
+
+def expect(holds: object, otherwise: str) -> None:
+    """Raise unless it holds."""
+    if not holds:
+        raise NotConforming(otherwise)
+
+
+@dataclass
+class Subject:
+    """An opened backend under test, with a runtime to run Python programs on and a folder to work in."""
+
+    backend: Backend
+    runtime: RuntimeVersion
+    folder: Path
+    guarded: set[tuple[str, str]] = field(default_factory=set)
+    made: int = 0
+
+    @asynccontextmanager
+    async def environment(self, *, memory_size: int = 128) -> AsyncIterator[Running]:
+        """An environment that is stopped at the end."""
+        self.made += 1
+        task = self.folder / f"task{self.made}"
+        task.mkdir(mode=0o755)
+        (task / "file").write_text("from the host")
+        networks = self.backend.capabilities.networks
+        spec = EnvironmentSpec(
+            id=f"conformance-{os.getpid()}-{self.made}",
+            function="conformance",
+            version="1",
+            runtime=self.runtime,
+            task=task,
+            opt=None,
+            memory_size=memory_size,
+            network=Network.NONE if Network.NONE in networks else next(iter(networks)),
+        )
+        environment = await in_time(self.backend.launch(spec), "launch")
+        running = Running(environment, self.backend.capabilities.mounts)
+        try:
+            yield running
+        finally:
+            await in_time(environment.stop(0), "stop")
+            await running.close()
+
+
+@dataclass
+class Running:
+    """An environment, with its events collected and its programs' output read."""
+
+    environment: Environment
+    mounts: bool
+    events: list[ProcessExited | Exited] = field(default_factory=list)
+    _reader: asyncio.Task[None] | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._reader = asyncio.get_running_loop().create_task(self._collect())
+
+    async def _collect(self) -> None:
+        async for event in self.environment.events():
+            self.events.append(event)
+            self._news.set()
+
+    async def start(self, code: str, *, env: Mapping[str, str] | None = None) -> Program:
+        """Run a Python program."""
+        layout = self.environment.layout
+        variables = {"LANG": "C.UTF-8", **(env or {})}
+        if self.mounts:  # as on AWS; an interpreter with a shared library needs it
+            variables["LD_LIBRARY_PATH"] = "/var/lang/lib"
+        read, write = os.pipe()
+        try:
+            spec = ProcessSpec(
+                name="program",
+                argv=(layout.interpreter, "-I", "-S", "-c", code),
+                env=variables,
+                cwd=layout.task,
+                output=write,
+            )
+            handle = await in_time(self.environment.start(spec), "start")
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        return Program(handle, Output(read), variables)
+
+    async def exit_of(self, program: Program) -> ProcessExited:
+        """Wait for a program's end."""
+
+        async def wait() -> ProcessExited:
+            while True:
+                for event in self.events:
+                    if isinstance(event, ProcessExited) and event.process == program.handle:
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+        return await in_time(wait(), "the ProcessExited event")
+
+    async def close(self) -> None:
+        """Read the events to their end."""
+        assert self._reader is not None
+        await in_time(self._reader, "the end of the events")
+        if self.environment.listener is not None:
+            self.environment.listener.close()
+
+
+class Output:
+    """What a program writes, read as it comes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        os.set_blocking(descriptor, False)
+        self._text = bytearray()
+        self._more = asyncio.Event()
+        self._over = False
+        asyncio.get_running_loop().add_reader(descriptor, self._readable)
+
+    def _readable(self) -> None:
+        chunk = os.read(self._descriptor, 65536)
+        self._text += chunk
+        if not chunk:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._over = True
+        self._more.set()
+
+    async def line(self) -> str:
+        """The next line."""
+
+        async def wait() -> str:
+            while b"\n" not in self._text:
+                expect(not self._over, f"a line was expected, the output ended with {bytes(self._text)!r}")
+                self._more.clear()
+                await self._more.wait()
+            line, _, rest = bytes(self._text).partition(b"\n")
+            self._text = bytearray(rest)
+            return line.decode()
+
+        return await in_time(wait(), "a line of output")
+
+    async def all(self) -> str:
+        """All that is left, to the end: when the last process that could write is gone."""
+
+        async def wait() -> str:
+            while not self._over:
+                self._more.clear()
+                await self._more.wait()
+            return self._text.decode()
+
+        return await in_time(wait(), "the end of the output (a process that holds it is left)")
+
+
+@dataclass
+class Program:
+    """A started program. `env` is what it was given."""
+
+    handle: int
+    output: Output
+    env: Mapping[str, str]
+
+
+async def in_time(step: Awaitable[T], what: str) -> T:
+    """Await one step of a check."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await step
+    except TimeoutError:
+        raise NotConforming(f"{what}: not within {PATIENCE:g} s") from None
