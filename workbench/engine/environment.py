@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.backends.api import Environment, EnvironmentSpec, Exited, ExitReason, ProcessExited, ProcessSpec
+from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.engine import report
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
 from workbench.engine.invocation import Invocation, error_payload, exited, timed_out
-from workbench.engine.output import Output
-from workbench.engine.ports import ACCEPTED, Answer, Listener, ListenerFactory, NextEvent
-from workbench.engine.variables import runtime_variables
+from workbench.engine.ports import ACCEPTED, Answer, ListenerFactory, NextEvent
+from workbench.engine.sandbox import Sandbox
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.errors import WorkbenchError
@@ -34,8 +33,6 @@ from workbench.model.runtimes import RuntimeVersion
 INIT_SECONDS = 10.0
 #: Largest response of a buffered invocation in bytes: 6 MiB and 100 bytes of slack, as AWS counts.
 MAX_RESPONSE = 6_291_556
-#: A peak-memory figure younger than this is good enough for a REPORT line.
-_USAGE_FRESH_NS = 250_000_000
 #: How long the end of a process waits for what the process had posted before to be read.
 _EXIT_GRACE = 0.2
 _FATAL = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
@@ -72,12 +69,7 @@ class ExecutionEnvironment:
         self.retired = False
         self._services = services
         self._clock = services.clock
-        self._sandbox: Environment | None = None
-        self._listener: Listener | None = None
-        self._runtime: RuntimeVersion | None = None
-        self._output: Output | None = None
-        self._process: int | None = None
-        self._alive = False
+        self._sandbox = Sandbox(host, services.clock, id, version)
         self._phase = "init"
         self._init_started = 0
         self._init_ms: float | None = None
@@ -91,8 +83,6 @@ class ExecutionEnvironment:
         self._freezing: asyncio.Task[None] | None = None
         self._open_connections = 0
         self._exit: ProcessExited | None = None
-        self._max_memory_mb = 0
-        self._usage_at = -_USAGE_FRESH_NS
         self._can_freeze = host.capabilities.freeze
         self._stopped = asyncio.get_running_loop().create_future()
         pool.members[id] = self
@@ -104,23 +94,8 @@ class ExecutionEnvironment:
         self.invocation = first
         try:
             async with self._services.slots:
-                self._runtime, task = await self._services.prepare(self.version, self.host)
-                configuration = self.version.configuration
-                self._sandbox = await self.host.launch(
-                    EnvironmentSpec(
-                        id=self.id,
-                        function=self.version.name,
-                        version=self.version.version,
-                        runtime=self._runtime,
-                        task=task,
-                        opt=None,
-                        memory_size=configuration.memory_size,
-                        tmp_size=configuration.ephemeral_storage,
-                        network=sorted(self.host.capabilities.networks, key=_preference)[0],
-                    )
-                )
-                self._listener = await self._services.listeners.open(self, self._sandbox.listener)
-                self.host.watch(self._sandbox, self._on_event)
+                runtime, task = await self._services.prepare(self.version, self.host)
+                await self._sandbox.launch(runtime, task, self._services.listeners, self, self._on_event)
                 if self.state is EnvironmentState.CREATING:
                     await self._start_runtime("init")
         except WorkbenchError as error:
@@ -140,47 +115,15 @@ class ExecutionEnvironment:
         self._fail(str(error))
 
     async def _start_runtime(self, phase: str) -> None:
-        assert self._sandbox is not None
-        assert self._listener is not None
-        assert self._runtime is not None
+        runtime = self._sandbox.runtime
+        assert runtime is not None
         self._phase = phase
         self._init_error = self._exit = None
-        if self._output is not None:
-            self._output.close()
-        output = self._output = Output(self._on_line)
-        self._enter(
-            EnvironmentState.INIT, "runtime starting" if phase == "init" else "runtime starting again in the invoke"
-        )
+        self._enter(EnvironmentState.INIT, "runtime starting" if phase == "init" else "runtime starting again")
         self._init_started = self._clock.monotonic_ns()
-        self._platform(report.init_start(self._runtime))
-        limit = INIT_SECONDS if phase == "init" else float(self.version.configuration.timeout)
-        self._set_timer(limit, self._init_expired)
-        layout = self._sandbox.layout
-        variables = runtime_variables(
-            self.version, self._services.account, layout, self._listener.address, self.id, self._clock.time()
-        )
-        self._alive = True
-        try:
-            self._process = await self.host.call(
-                "start the runtime",
-                self._sandbox.start(
-                    ProcessSpec(
-                        name="runtime",
-                        argv=(
-                            layout.interpreter,
-                            *self._runtime.flags,
-                            f"{layout.runtime}/{self._runtime.boot}",
-                            self.version.configuration.handler,
-                        ),
-                        env=variables,
-                        cwd=layout.task,
-                        output=output.write_end,
-                    )
-                ),
-                15,
-            )
-        finally:
-            output.started()
+        self._platform(report.init_start(runtime))
+        self._set_timer(INIT_SECONDS if phase == "init" else self.version.configuration.timeout, self._init_expired)
+        await self._sandbox.start_runtime(self._services.account, self._on_line)
 
     # -- the Runtime API
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
@@ -195,7 +138,7 @@ class ExecutionEnvironment:
             return _forbidden("next")
         self._reply = reply
         self._cancel_timer()
-        if self._clock.monotonic_ns() - self._usage_at < _USAGE_FRESH_NS:
+        if self._sandbox.measured_lately:
             self._finish(invocation)
         else:
             self._services.spawn(self._measure_and_finish(invocation))
@@ -251,8 +194,7 @@ class ExecutionEnvironment:
         return invocation
 
     def _outcome(self, invocation: Invocation, status: InvocationStatus, payload: bytes) -> None:
-        if self._output is not None:
-            self._output.drain()
+        self._sandbox.drain()
         error = None if status is InvocationStatus.SUCCESS else "Unhandled"
         invocation.respond(status, payload, error, self._clock.monotonic_ns())
         if self._claim is None and not self.retired:
@@ -262,8 +204,7 @@ class ExecutionEnvironment:
     def _initialised(self) -> None:
         self._cancel_timer()
         self._init_ms = (self._clock.monotonic_ns() - self._init_started) / 1e6
-        if self._output is not None:
-            self._output.drain()
+        self._sandbox.drain()
         invocation = self.invocation
         if invocation is None:
             self._idle("initialised")
@@ -280,8 +221,7 @@ class ExecutionEnvironment:
         """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
         self._cancel_timer()
         invocation = self.invocation
-        sandbox = self._sandbox
-        if invocation is None or sandbox is None:
+        if invocation is None:
             self._fail(f"INIT failed: {error_type}")
             return
         if self._phase == "init":
@@ -298,11 +238,10 @@ class ExecutionEnvironment:
 
     async def _init_again(self) -> None:
         try:
-            if self._alive and self._process is not None and self._sandbox is not None:
-                await self.host.call("end the runtime", self._sandbox.signal(self._process, signal.SIGKILL), 5)
-                deadline = self._clock.monotonic_ns() + 2_000_000_000
-                while self._alive and self._clock.monotonic_ns() < deadline:
-                    await self._clock.sleep(0.005)
+            await self._sandbox.kill_runtime()
+            deadline = self._clock.monotonic_ns() + 2_000_000_000
+            while self._sandbox.alive and self._clock.monotonic_ns() < deadline:
+                await self._clock.sleep(0.005)
             self._restarting = False
             if self.state is EnvironmentState.INIT:
                 self._reply = None
@@ -340,15 +279,14 @@ class ExecutionEnvironment:
         return True
 
     async def _thaw_and_deliver(self, invocation: Invocation) -> None:
-        assert self._sandbox is not None
         try:
             if self._freezing is not None:
                 await self._freezing
-            await self.host.call("thaw", self._sandbox.thaw(), 5)
+            await self._sandbox.thaw()
         except WorkbenchError as error:
             self._fail_boot(error)
             return
-        if self.invocation is invocation and self._alive:
+        if self.invocation is invocation and self._sandbox.alive:
             self._deliver(invocation)
 
     def _deliver(self, invocation: Invocation) -> None:
@@ -417,8 +355,7 @@ class ExecutionEnvironment:
             return
         self._concluding = True
         self._cancel_timer()
-        if self._output is not None:
-            self._output.drain()
+        self._sandbox.drain()
         now = self._clock.monotonic_ns()
         if self.state is EnvironmentState.INIT:
             self._platform(report.start(invocation.request_id, self.version.version))
@@ -429,7 +366,7 @@ class ExecutionEnvironment:
         if status is not InvocationStatus.OOM:
             await self._measure()
         else:
-            self._max_memory_mb = self.version.configuration.memory_size
+            self._sandbox.max_memory_mb = self.version.configuration.memory_size
         if self.invocation is not invocation:
             return
         self._report(invocation, "timeout" if status is InvocationStatus.TIMEOUT else "error", error_type, until=now)
@@ -452,14 +389,14 @@ class ExecutionEnvironment:
                 duration_ms,
                 report.billed(duration_ms, invocation.init_ms),
                 version.configuration.memory_size,
-                self._max_memory_mb,
+                self._sandbox.max_memory_mb,
                 invocation.init_ms,
                 status if error_type or status == "timeout" else None,
                 error_type,
             )
         )
-        self._record(invocation, duration_ms, self._max_memory_mb, error_type)
-        invocation.finish(duration_ms, self._max_memory_mb)
+        self._record(invocation, duration_ms, self._sandbox.max_memory_mb, error_type)
+        invocation.finish(duration_ms, self._sandbox.max_memory_mb)
         self._services.released()
 
     def _record(self, invocation: Invocation, duration_ms: float, max_memory_mb: int, error_type: str | None) -> None:
@@ -478,15 +415,10 @@ class ExecutionEnvironment:
         )
 
     async def _measure(self) -> None:
-        if self._sandbox is None:
-            return
         try:
-            usage = await self.host.call("measure", self._sandbox.usage(), 1)
+            await self._sandbox.measure()
         except WorkbenchError as error:
             self._platform(f"{error.title}: {error}")
-            return
-        self._usage_at = self._clock.monotonic_ns()
-        self._max_memory_mb = max(self._max_memory_mb, -(-usage.peak_memory // 1_048_576))
 
     # -- between invocations
     def _idle(self, reason: str) -> None:
@@ -502,9 +434,8 @@ class ExecutionEnvironment:
             self._freezing = asyncio.get_running_loop().create_task(self._freeze_now())
 
     async def _freeze_now(self) -> None:
-        assert self._sandbox is not None
         try:
-            await self.host.call("freeze", self._sandbox.freeze(), 5)
+            await self._sandbox.freeze()
             if self.state is EnvironmentState.IDLE and self.invocation is None:
                 self._enter(EnvironmentState.FROZEN, "no invocation")
         except WorkbenchError as error:
@@ -519,7 +450,7 @@ class ExecutionEnvironment:
             return
         if isinstance(event, Exited):
             oom = event.reason is ExitReason.OOM
-            if self._alive:
+            if self._sandbox.alive:
                 self._exit = self._exit or ProcessExited(process=0, signal=signal.SIGKILL, oom=oom)
                 self._process_ended()
             return
@@ -532,11 +463,10 @@ class ExecutionEnvironment:
     def _process_ended(self) -> None:
         """The runtime is gone and everything it had posted has been read."""
         ended, self._exit = self._exit, None
-        if ended is None or not self._alive:
+        if ended is None or not self._sandbox.alive:
             return
-        self._alive = False
-        if self._output is not None:
-            self._output.drain()
+        self._sandbox.alive = False
+        self._sandbox.drain()
         if self._restarting:
             return
         error_type = "Runtime.OutOfMemory" if ended.oom else "Runtime.ExitError"
@@ -557,12 +487,7 @@ class ExecutionEnvironment:
             self._fail("the runtime exited between invocations")
 
     def _kill_runtime(self) -> None:
-        if self._alive and self._process is not None and self._sandbox is not None:
-            self._services.spawn(self._signal(self._process, signal.SIGKILL))
-
-    async def _signal(self, process: int, sig: int) -> None:
-        assert self._sandbox is not None
-        await self.host.call("signal the runtime", self._sandbox.signal(process, sig), 5)
+        self._services.spawn(self._sandbox.kill_runtime())
 
     def kill(self, reason: str) -> None:
         """End it now; an invocation in it fails as when its sandbox is killed."""
@@ -594,21 +519,16 @@ class ExecutionEnvironment:
             if self in queue:
                 queue.remove(self)
         self._enter(EnvironmentState.STOPPING, reason)
-        self._alive = False
+        self._sandbox.alive = False
         self._services.spawn(self._tear_down(final, reason))
 
     async def _tear_down(self, final: EnvironmentState, reason: str) -> None:
         try:
-            if self._sandbox is not None:
-                await self.host.call("stop", self._sandbox.stop(0.0), 10)
+            await self._sandbox.close()
         except WorkbenchError as error:
             self._platform(f"{error.title}: {error}")
             final = EnvironmentState.FAILED
         finally:
-            if self._listener is not None:
-                self._listener.close()
-            if self._output is not None:
-                self._output.close()
             claim, self._claim = self._claim, None
             self.pool.members.pop(self.id, None)
             self._enter(final, reason)
@@ -634,8 +554,8 @@ class ExecutionEnvironment:
                 version.version,
                 self.host.name,
                 version.configuration.memory_size,
-                self._sandbox.pid if self._sandbox is not None else None,
-                self._max_memory_mb,
+                self._sandbox.pid,
+                self._sandbox.max_memory_mb,
                 self._init_ms,
             )
         )
@@ -697,7 +617,3 @@ def _signal_name(number: int | None) -> str | None:
     if number == signal.SIGSEGV:
         return "segmentation fault"
     return (signal.strsignal(number) or str(number)).lower()
-
-
-def _preference(network: str) -> int:
-    return ("internet", "none", "host").index(network)
