@@ -60,6 +60,7 @@ class Running:
     port: EnginePort
     choice: Choice
     key: str
+    catalogue: Catalogue
 
     async def drained(self) -> None:
         await self.engine.drained()
@@ -124,11 +125,12 @@ async def open_engine(
             await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard))
             return host
 
+        catalogue = Catalogue(project.region, cache_folder())
         engine = Engine(
             clock=clock,
             store=store,
             thread=StoreThread(store),
-            runtimes=Catalogue(project.region, cache_folder()),
+            runtimes=catalogue,
             listeners=RuntimeApi(),
             backend=choice.name,
             make_backend=make_backend,
@@ -153,7 +155,7 @@ async def open_engine(
         )
         await engine.open()
         try:
-            yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32))
+            yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32), catalogue)
         finally:
             await engine.aclose()
     finally:
@@ -193,7 +195,12 @@ async def serve(
 
     async with open_engine(project, backend=backend, seed=seed, on_stop=stop_soon) as running:
         await running.engine.backend()
-        front = Front(LambdaApi(running.port, await running.port.account()), Control(running.port, running.key))
+        api = LambdaApi(
+            running.port,
+            await running.port.account(),
+            runtime_version_arn=lambda runtime, architecture: running.catalogue.arn(runtime),
+        )
+        front = Front(api, Control(running.port, running.key))
         try:
             await front.open("127.0.0.1", port)
         except OSError as error:

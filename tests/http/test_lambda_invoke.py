@@ -181,7 +181,7 @@ def test_client_context_reaches_synchronous_invocations_decoded(client, port):
     context = encoded({"custom": {"a": "b"}})
     client.invoke(FunctionName="fn", ClientContext=context)
     client.invoke(FunctionName="fn", ClientContext=context, InvocationType="Event")
-    assert [request.client_context for request in port.invoked] == ['{"custom": {"a": "b"}}', None]
+    assert [request.client_context for request in port.invoked] == ['{"custom":{"a":"b"}}', None]
 
 
 @pytest.mark.parametrize(

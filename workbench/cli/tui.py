@@ -19,15 +19,30 @@ DEFAULT_PORT = 3001
 
 def tui() -> None:
     """Open the terminal UI; an engine is started for the project when none runs."""
-    from workbench.client.project import find_project
+    from workbench.client.project import find_project, read_endpoint
 
     if not sys.stdout.isatty():
         raise UsageError("the terminal UI needs a terminal", mend="workbench serve runs the engine headless")
     project = find_project()
     ensure_engine(project)
-    from workbench.tui import run
+    from workbench.tui import read_saved_events, run
 
-    run(_Connector(project))
+    template = project.root / "template.yaml"
+
+    async def deploy() -> str:
+        from workbench import app
+
+        lines = await app.deploy(await connect(), project, template)
+        return "; ".join(lines) if lines else "nothing has changed"
+
+    async def connect() -> EnginePort:
+        return await _connect(project)
+
+    run(connect, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
+    endpoint = read_endpoint(project)
+    if endpoint is not None:
+        where = f"pid {endpoint.pid}, {endpoint.url}"
+        sys.stderr.write(f"workbench: the engine lives on ({where}); workbench stop ends it\n")
 
 
 def ensure_engine(project: Project) -> None:
@@ -72,18 +87,11 @@ def _port() -> int:
     return DEFAULT_PORT
 
 
-class _Connector:
-    """What the UI needs of its project: an engine, again when it was lost, and the deployment of the template."""
+async def _connect(project: Project) -> EnginePort:
+    from workbench.client.project import read_endpoint
+    from workbench.client.remote import connect
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        self.template = project.root / "template.yaml"
-
-    async def __call__(self) -> EnginePort:
-        from workbench.client.project import read_endpoint
-        from workbench.client.remote import connect
-
-        endpoint = read_endpoint(self._project)
-        if endpoint is None:
-            raise EngineGone(f"no engine is running for {self._project.root}")
-        return connect(endpoint)
+    endpoint = read_endpoint(project)
+    if endpoint is None:
+        raise EngineGone(f"no engine is running for {project.root}", mend="workbench serve starts one")
+    return connect(endpoint)

@@ -69,6 +69,11 @@ class Catalogue:
                     found = self._resolved[runtime] = await asyncio.to_thread(self._find, runtime)
         return found
 
+    def arn(self, runtime: str) -> str | None:
+        """The ARN of the runtime version that functions of this runtime get; None before one was resolved."""
+        found = self._resolved.get(runtime)
+        return found.arn if found else None
+
     @cached_property
     def _entries(self) -> dict[str, dict[str, Any]]:
         import tomli

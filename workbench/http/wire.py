@@ -39,6 +39,7 @@ class HttpProtocol(asyncio.Protocol):
         self._waiting: list[tuple[Request, bool]] = []
         self._busy = False
         self._closing = False
+        self._eof = False
         self._timer: asyncio.TimerHandle | None = None
         self._reset()
 
@@ -66,10 +67,13 @@ class HttpProtocol(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(self.patience, self._too_slow)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400, "this server speaks HTTP/1.1 only")
         except httptools.HttpParserError as error:
             self._refuse(400, f"malformed request: {error}")
+
+    def eof_received(self) -> bool:
+        """The client has said all: it still gets the answers that are due, and then the connection is closed."""
+        self._eof = True
+        return self._busy
 
     # -- httptools
     def on_url(self, url: bytes) -> None:
@@ -87,6 +91,8 @@ class HttpProtocol(asyncio.Protocol):
             self._headers[key] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._parser.should_upgrade():
+            raise _Malformed("this server speaks HTTP/1.1 only")
         length = self._headers.get("content-length")
         if length is not None and (not length.isdigit() or int(length) > self.max_body):
             self._too_large = True
@@ -159,6 +165,8 @@ class HttpProtocol(asyncio.Protocol):
             request, self._keep = self._waiting.pop(0)
             self._busy = True
             self.received(request)
+        elif self._eof:
+            self._close()
 
     # -- ends
     def _count(self, size: int) -> None:

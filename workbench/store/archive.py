@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -19,7 +20,12 @@ from pathlib import Path, PurePosixPath
 from workbench.model.errors import InvalidParameterValue
 
 MAX_UNZIPPED = 262_144_000
+#: Files and folders together, those included that are only implied by a file's path.
 MAX_ENTRIES = 65_536
+#: Bytes of a path inside the archive, and of one name in it (the least that file systems take).
+MAX_PATH, MAX_NAME = 1024, 255
+#: Stored and deflated, which is what Lambda unpacks. Others inflate without a bound on memory (bzip2) or not everywhere.
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CHUNK = 1 << 20
 _UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -44,7 +50,17 @@ def extract(archive: bytes, target: Path) -> None:
                         raise
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        FileExistsError,  # two names that this file system does not tell apart
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        OverflowError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise InvalidParameterValue(_UNREADABLE) from error
 
 
@@ -57,8 +73,8 @@ def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixP
     spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
     if any(following[0] < before[1] for before, following in itertools.pairwise(spans)):
         raise InvalidParameterValue(_UNREADABLE)
-    files: set[PurePosixPath] = set()
-    folders: set[PurePosixPath] = set()
+    files: set[str] = set()
+    folders: set[str] = set()
     entries = []
     for info in infos:
         path = _safe(info.orig_filename)
@@ -66,12 +82,19 @@ def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixP
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InvalidParameterValue(f"The archive's entry '{path}' is no plain file or folder")
         if info.is_dir():
-            folders.add(path)
-        elif path in files:
+            folders.add(str(path))
+        elif info.compress_type not in _METHODS or not path.parts:
+            raise InvalidParameterValue(_UNREADABLE)
+        elif str(path) in files:
             raise InvalidParameterValue(f"The archive has '{path}' twice")
         else:
-            files.add(path)
-        folders.update(path.parents)
+            files.add(str(path))
+        parent = str(path).rpartition("/")[0]
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent = parent.rpartition("/")[0]
+        if len(files) + len(folders) > MAX_ENTRIES:
+            raise InvalidParameterValue(f"The archive has more than {MAX_ENTRIES} files and folders")
         entries.append((info, path))
     if clash := files & folders:
         raise InvalidParameterValue(f"The archive has '{sorted(clash)[0]}' as a file and as a folder")
@@ -85,6 +108,8 @@ def _safe(name: str) -> PurePosixPath:
         raise InvalidParameterValue(
             f"The archive's entry {name[:100]!r} would be written outside the function's folder"
         )
+    if len(name.encode()) > MAX_PATH or any(len(part.encode()) > MAX_NAME for part in path.parts):
+        raise InvalidParameterValue(f"The archive's entry {name[:100]!r} has too long a name")
     return path
 
 

@@ -21,17 +21,23 @@ class StateFolder:
         """Open or make the folder.
 
         Raises:
-            StateError: it is a link, not ours, of a newer format, or another engine holds it (`locked` is then true).
+            StateError: it is a link, not ours, of a newer format, or cannot be written.
+            StateLocked: another engine holds it.
         """
         self.path = path
         self._lock = -1
-        _make(path)
-        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        if not _locked(self._lock):
-            os.close(self._lock)
-            raise StateLocked(f"another engine uses {path}", mend="workbench stop ends it")
+        own_folder(path)
         try:
+            ignore = path / ".gitignore"
+            if not os.path.lexists(ignore):
+                ignore.write_text("*\n")
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            if not _locked(self._lock):
+                raise StateLocked(f"another engine uses {path}", mend="workbench stop ends it")
             _check_format(path)
+        except OSError as error:
+            self.close()
+            raise StateError(f"cannot use {path} as state folder: {error}") from error
         except StateError:
             self.close()
             raise
@@ -58,7 +64,12 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def _make(path: Path) -> None:
+def own_folder(path: Path) -> None:
+    """Make a private folder, or take one that is there: never through a link, and only if it is ours.
+
+    Raises:
+        StateError: it is a link, no folder, or another user's.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -70,9 +81,18 @@ def _make(path: Path) -> None:
         raise StateError(f"{path} belongs to another user", mend="set WORKBENCH_STATE to a folder of yours")
     if stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o700)
-    ignore = path / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
+
+
+def own_file(path: Path) -> None:
+    """Make a private file, or take one that is there, never through a link.
+
+    Raises:
+        StateError: it is a link or no file.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateError(f"cannot use {path}: {error.strerror}", mend="remove it if it is a link") from error
 
 
 def _check_format(path: Path) -> None:
@@ -91,6 +111,7 @@ def _check_format(path: Path) -> None:
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that after a crash it is there whole or not at all (mode 0600)."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)  # of an engine that was killed: in a container each has the same number
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

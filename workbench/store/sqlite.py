@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.model.codec import decode, encode
 from workbench.model.errors import StateError
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import QueuedEvent
+from workbench.model.names import LATEST
 from workbench.store import archive as archives
-from workbench.store.folder import StateFolder, write_durably
+from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
 
 MIGRATIONS = (
     """
@@ -46,32 +48,64 @@ class SqliteStore:
         self._blobs = folder.path / "code"
         self._trees = folder.path / "trees"
         for path in (self._blobs, self._trees):
-            path.mkdir(mode=0o700, exist_ok=True)
-            for leftover in path.glob(".*"):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            own_folder(path)
+        with _disk(folder.path):
+            self._sweep()
         self._file = folder.path / "state.db"
+        for suffix in ("", "-wal", "-shm"):
+            if not suffix or os.path.lexists(f"{self._file}{suffix}"):
+                own_file(Path(f"{self._file}{suffix}"))
+        self._db = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
         try:
-            self._db = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise StateError(f"{self._file} is damaged: {error}", mend="move it away to start afresh") from error
-        self._file.chmod(0o600)
+            self._db.close()
+            raise self._damaged(error) from error
+        except StateError:
+            self._db.close()
+            raise
 
     def load(self) -> tuple[list[FunctionVersion], list[Alias], list[QueuedEvent]]:
-        versions = [decode(FunctionVersion, document) for document in self._documents("versions")]
-        versions.sort(key=lambda version: version.last_modified)
-        aliases = [decode(Alias, document) for document in self._documents("aliases")]
-        events = [decode(QueuedEvent, document) for document in self._documents("events")]
+        """Raises StateError when the database is damaged."""
+        try:
+            versions = [decode(FunctionVersion, document) for document in self._documents("versions")]
+            aliases = [decode(Alias, document) for document in self._documents("aliases")]
+            events = [decode(QueuedEvent, document) for document in self._documents("events")]
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise self._damaged(error) from error
+        # By number and not by time: a clock may have been set back.
+        versions.sort(key=lambda found: (found.name, 0 if found.version == LATEST else int(found.version)))
         return versions, aliases, events
+
+    def _sweep(self) -> None:
+        """Remove what a crash left half-written.
+
+        Unpacked trees are not synced to the disk, so those from before the machine's last start may be incomplete.
+        """
+        boot, marker = _boot_id(), self._folder.path / "boot"
+        if not boot or not marker.is_file() or marker.read_bytes() != boot:
+            shutil.rmtree(self._trees)
+            own_folder(self._trees)
+            write_durably(marker, boot)
+        for path in (self._blobs, self._trees):
+            for leftover in path.glob(".*"):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+    def _damaged(self, error: Exception) -> StateError:
+        return StateError(f"{self._file} is damaged: {error}", mend="move it away to start afresh")
 
     # -- code
     def put_code(self, archive: bytes) -> str:
+        """Raises StateError when the disk does not take it."""
         sha256 = hashlib.sha256(archive).hexdigest()
         path = self._blobs / sha256
-        if not path.exists():
-            write_durably(path, archive)
+        with _disk(path):
+            if path.exists():
+                sync_folder(self._blobs)  # whoever wrote it may have failed at just this
+            else:
+                write_durably(path, archive)
         return sha256
 
     def code(self, sha256: str) -> bytes:
@@ -90,7 +124,9 @@ class SqliteStore:
     def extract(self, sha256: str) -> Path:
         tree = self._trees / sha256
         if not tree.is_dir():
-            archives.extract(self.code(sha256), tree)
+            archive = self.code(sha256)
+            with _disk(tree):
+                archives.extract(archive, tree)
         return tree
 
     # -- records
@@ -154,19 +190,39 @@ class SqliteStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # A full disk has already rolled it back; a disk that fails again here is told by the first error.
+                with suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise StateError(f"{self._file}: {error}") from error
 
     def _migrate(self) -> None:
         at = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if at > len(MIGRATIONS):
+            raise StateError(f"{self._file} was written by a newer Workbench", mend="upgrade Workbench")
         for number, script in enumerate(MIGRATIONS[at:], start=at + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """An error of the disk reaches the caller as a StateError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _boot_id() -> bytes:
+    """Different after each start of the machine; empty where nobody says."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        return b""
 
 
 def _document(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any
@@ -29,6 +30,8 @@ from workbench.tui.screens.main import MainScreen
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
+#: The part of a core that frames may take before they become rarer, and the longest time between two, in seconds.
+SHARE, SLOWEST = 0.2, 0.125
 DARK, LIGHT = "textual-dark", "textual-light"
 
 
@@ -85,12 +88,14 @@ class WorkbenchApp(App[Outcome]):
 
     # -- frames
     async def _keep_pulling(self, period: float) -> None:
-        """The one timer of the app."""
-        loop = asyncio.get_running_loop()
+        """The one timer of the app. Frames that cost much come less often, so that keys are answered all the same."""
+        now, spent, pace = time.monotonic, time.thread_time(), period
         while True:
-            started = loop.time()
+            started = now()
             await self.frame()
-            await asyncio.sleep(max(0.002, period - (loop.time() - started)))
+            await asyncio.sleep(max(0.002, pace - (now() - started)))
+            before, spent = spent, time.thread_time()
+            pace = min(max(period, (spent - before) / SHARE), max(period, SLOWEST))
 
     async def frame(self) -> None:
         """Ask the engine what changed, and show it."""

@@ -144,10 +144,12 @@ def _client_context(text: str, kind: InvocationType) -> str | None:
     if len(text) > CLIENT_CONTEXT_BYTES:
         raise InvalidRequestContent(f"Client context must be at most {CLIENT_CONTEXT_BYTES} bytes of base64.")
     try:
-        decoded = base64.b64decode(text, validate=True).decode("utf-8")
-        value: Any = json.loads(decoded)
+        value: Any = json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
-    return decoded if kind is InvocationType.REQUEST_RESPONSE else None
+    if kind is not InvocationType.REQUEST_RESPONSE:
+        return None
+    # It becomes a header of the Runtime API: on one line, in ASCII.
+    return json.dumps(value, separators=(",", ":"))

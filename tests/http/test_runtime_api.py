@@ -1,0 +1,146 @@
+"""The Runtime API's listener over a real socket, in front of a link that records."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from workbench.engine.ports import ACCEPTED, Answer, NextEvent
+from workbench.http.runtime_api import RuntimeApi
+
+EVENT = NextEvent("id-1", 1700000000123, "arn:aws:lambda:us-east-1:0:function:f:live", "Root=1-2-3", None, b'{"a":1}')
+
+
+class Link:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.open: list[int] = []
+        self.reply: Callable[[NextEvent], None] | None = None
+        self.answer: Answer = ACCEPTED
+
+    def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
+        self.reply = reply
+        return None if self.answer is ACCEPTED else self.answer
+
+    def respond(self, request_id: str, body: bytes) -> Answer:
+        self.calls.append(("respond", request_id, body))
+        return self.answer
+
+    def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
+        self.calls.append(("fail", request_id, error_type, body))
+        return self.answer
+
+    def fail_init(self, error_type: str, body: bytes) -> Answer:
+        self.calls.append(("fail_init", error_type, body))
+        return self.answer
+
+    def connections(self, count: int) -> None:
+        self.open.append(count)
+
+
+class Runtime:
+    """A runtime's side of a connection."""
+
+    def __init__(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.link = link
+        self.reader, self.writer = reader, writer
+
+    def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+        lines = [f"{method} {path} HTTP/1.1", "host: x", f"content-length: {len(body)}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in head[1:] if line)
+        body = await self.reader.readexactly(int(headers.get("content-length") or headers["Content-Length"]))
+        return int(head[0].split()[1]), headers, body
+
+
+@pytest.fixture
+async def runtime() -> AsyncIterator[Runtime]:
+    link = Link()
+    listener = await RuntimeApi().open(link, None)
+    host, port = listener.address.split(":")
+    assert host == "127.0.0.1"
+    made = Runtime(link, *await asyncio.open_connection(host, int(port)))
+    yield made
+    made.writer.close()
+    listener.close()
+
+
+async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
+    runtime.send("GET", "/2018-06-01/runtime/invocation/next")
+    while runtime.link.reply is None:
+        await asyncio.sleep(0)
+    runtime.link.reply(EVENT)
+    status, headers, body = await runtime.answer()
+    assert (status, body) == (200, b'{"a":1}')
+    assert headers == {
+        "Content-Type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": "id-1",
+        "Lambda-Runtime-Deadline-Ms": "1700000000123",
+        "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:0:function:f:live",
+        "Lambda-Runtime-Trace-Id": "Root=1-2-3",
+        "Content-Length": "7",
+    }
+
+
+async def test_the_posts_reach_the_link_and_are_accepted(runtime: Runtime) -> None:
+    runtime.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"[1]")
+    status, _, body = await runtime.answer()
+    assert (status, json.loads(body)) == (202, {"status": "OK"})
+    kind = {"Lambda_Runtime_Function_Error_Type": "Function.Bad"}
+    runtime.send("POST", "/2018-06-01/runtime/invocation/id-1/error", b"{}", **kind)
+    assert (await runtime.answer())[0] == 202
+    runtime.send("POST", "/2018-06-01/runtime/init/error", b"{}", **kind)
+    assert (await runtime.answer())[0] == 202
+    assert runtime.link.calls == [
+        ("respond", "id-1", b"[1]"),
+        ("fail", "id-1", "Function.Bad", b"{}"),
+        ("fail_init", "Function.Bad", b"{}"),
+    ]
+
+
+async def test_a_refusal_has_awss_error_body(runtime: Runtime) -> None:
+    runtime.link.answer = Answer(403, "InvalidStateTransition", "no")
+    for method, path in [
+        ("GET", "/2018-06-01/runtime/invocation/next"),
+        ("POST", "/2018-06-01/runtime/invocation/x/response"),
+    ]:
+        runtime.send(method, path)
+        status, _, body = await runtime.answer()
+        assert (status, json.loads(body)) == (403, {"errorMessage": "no", "errorType": "InvalidStateTransition"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/2018-06-01/ping", 200),
+        ("GET", "/", 404),
+        ("POST", "/2018-06-01/runtime/invocation/next", 404),
+        ("POST", "/2018-06-01/runtime/invocation/id-1/nothing", 404),
+        ("DELETE", "/2018-06-01/runtime/init/error", 404),
+        ("POST", "/2015-03-31/functions/f/invocations", 404),
+    ],
+)
+async def test_other_paths(runtime: Runtime, method: str, path: str, status: int) -> None:
+    runtime.send(method, path)
+    assert (await runtime.answer())[0] == status
+    assert runtime.link.calls == []
+
+
+async def test_the_link_hears_of_connections(runtime: Runtime) -> None:
+    runtime.send("GET", "/2018-06-01/ping")
+    await runtime.answer()
+    assert runtime.link.open == [1]
+    runtime.writer.close()
+    for _ in range(100):
+        if runtime.link.open == [1, 0]:
+            break
+        await asyncio.sleep(0.01)
+    assert runtime.link.open == [1, 0]
