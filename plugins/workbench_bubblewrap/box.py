@@ -58,6 +58,9 @@ class Box:
         self._bwrap: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._init_fd: int | None = None
+        self._info_fd = -1
+        self._info_text = bytearray()
+        self._attaching: asyncio.Task[None] | None = None
         self._words = os.memfd_create("stderr")
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[socket | None] = loop.create_future()
@@ -113,6 +116,7 @@ class Box:
     async def clear(self) -> bool:
         """After `ended`: remove the last traces. False when a cgroup is still held; the keeper goes on trying."""
         os.close(self._words)
+        self._close_info()
         if self._channel is not None:
             self._channel.close()
         removed = self.group is None or await self.group.remove()
@@ -148,7 +152,8 @@ class Box:
             filter_fd = memory("seccomp", seccomp.program()) if seccomp.supported() else None
             options = arguments.sandbox(spec, self._maker.machine, self._place, init=INIT, data=data, seccomp=filter_fd)
             options_fd = memory("arguments", b"".join(os.fsencode(option) + b"\0" for option in options))
-            info, info_theirs = os.pipe()
+            self._info_fd, info_theirs = os.pipe()
+            os.set_blocking(self._info_fd, False)
             stack.callback(os.close, info_theirs)
             self._channel = Channel(self._message)
             stack.callback(self._channel.handed_over)
@@ -166,34 +171,28 @@ class Box:
             inherited = [options_fd, info_theirs, self._channel.theirs, *data.values()]
             if filter_fd is not None:
                 inherited.append(filter_fd)
-            try:
-                self._bwrap = process.spawn(command, env={}, cwd="/", stderr=self._words, pass_fds=inherited)
-            except BackendError:
-                os.close(info)
-                raise
+            self._bwrap = process.spawn(command, env={}, cwd="/", stderr=self._words, pass_fds=inherited)
         # From here until init is known, killing bubblewrap is enough: it ends its child (--die-with-parent).
         self._guard("pgid", str(self._bwrap.pid))
         process.watch(self._bwrap, self._bwrap_ended)
-        self._read_info(info)
+        asyncio.get_running_loop().add_reader(self._info_fd, self._read_info)
 
-    def _read_info(self, descriptor: int) -> None:
+    def _read_info(self) -> None:
         """Read to the end: bubblewrap that finds the pipe closed dies half-way and leaves its child behind."""
-        loop = asyncio.get_running_loop()
-        os.set_blocking(descriptor, False)
-        text = bytearray()
+        try:
+            while chunk := os.read(self._info_fd, 4096):
+                self._info_text.extend(chunk)
+        except BlockingIOError:
+            return
+        self._close_info()
+        if not self._info.done():
+            self._set_info(bytes(self._info_text))
 
-        def readable() -> None:
-            try:
-                while chunk := os.read(descriptor, 4096):
-                    text.extend(chunk)
-            except BlockingIOError:
-                return
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            if not self._info.done():
-                self._set_info(bytes(text))
-
-        loop.add_reader(descriptor, readable)
+    def _close_info(self) -> None:
+        if self._info_fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._info_fd)
+            os.close(self._info_fd)
+            self._info_fd = -1
 
     def _set_info(self, text: bytes) -> None:
         try:
@@ -213,25 +212,30 @@ class Box:
         self._info.set_result(init)
 
     async def _wait_until_ready(self) -> None:
-        done = asyncio.gather(self._attached(), self._ready)
-        first: list[asyncio.Future[Any]] = [done, self.ended]
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
-            done.cancel()
+        launched = asyncio.create_task(self._launched())
+        first: list[asyncio.Future[Any]] = [launched, self.ended]
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            launched.cancel()  # of no effect when it is done
+        if not launched.done():
             raise BackendError(f"bubblewrap failed: {self.words() or f'exit code {self.ended.result()}'}")
         try:
-            self.init, self.listener = done.result()
+            launched.result()
         except OSError as error:
             raise BackendError(f"cannot put the sandbox into its cgroup: {error}") from error
 
-    async def _attached(self) -> int:
-        """Into the cgroup while init starts: attaching takes longest, and until init is ready no code but ours runs."""
-        init = await self._info
+    async def _launched(self) -> None:
+        self.init = await self._info
         if self.group is not None and self._bwrap is not None:
-            await asyncio.to_thread(self.group.attach, self._bwrap.pid, init)
-        return init
+            # While init starts: attaching can take longest of all, and until init is ready no code but ours runs.
+            self._attaching = asyncio.create_task(asyncio.to_thread(self.group.attach, self._bwrap.pid, self.init))
+            await asyncio.shield(self._attaching)
+        self.listener = await self._ready
 
     async def _abandon(self) -> None:
+        if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before
+            await asyncio.wait([self._attaching])
         if self._bwrap is not None:
             self.kill()
             await self.ended

@@ -194,7 +194,7 @@ def start(
         finally:
             os.chdir("/")
     except OSError as error:
-        return b"failed", name, os.fsencode(error.strerror or "")
+        return b"failed", name, os.fsencode(error.strerror or "") + b": " + os.fsencode(error.filename or "")
     started[process] = name
     return b"started", name
 

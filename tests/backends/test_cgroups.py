@@ -103,10 +103,14 @@ def test_a_group_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def busy() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "while True: pass"])
+
+
 @pytest.mark.skipif(Role.FREEZE not in cgroups.support().roles, reason="no writable cgroup here")
 async def test_freeze_thaw_kill_remove_for_real() -> None:
     group = Cgroup.create("test/with odd name", memory=64 << 20, pids=10)
-    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    child = busy()
     try:
         await asyncio.to_thread(group.attach, child.pid)
         assert group.pids() == [child.pid]

@@ -36,7 +36,7 @@ def test_the_contract_is_light() -> None:
 def test_creating_one_backend_loads_only_that_one() -> None:
     loaded = modules_after("from workbench.backends import registry; registry.create('subprocess')")
     assert "workbench_subprocess" in loaded
-    assert not loaded & set(HEAVY + ("workbench_bubblewrap",))
+    assert not loaded & {*HEAVY, "workbench_bubblewrap"}
 
 
 def test_names_are_in_the_order_of_auto() -> None:
@@ -81,7 +81,7 @@ class TestForeignEntryPoints:
 
     def test_one_that_cannot_be_imported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.load(monkeypatch, ImportError("no module"))
-        with pytest.raises(BackendError, match="'stranger' .*cannot be loaded: no module"):
+        with pytest.raises(BackendError, match=r"'stranger' .*cannot be loaded: no module"):
             registry.create("stranger")
 
     def test_one_without_the_hook(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,8 @@ while True: pass
 
 
 async def main(name: str, count: int) -> None:
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp()) / "task"
+    folder.mkdir(mode=0o755)
     keeper = Keeper()
     backend = registry.create(name)
     await backend.open(Host(run_dir=folder, guard=keeper.guard, unguard=keeper.unguard))
@@ -60,8 +61,7 @@ async def main(name: str, count: int) -> None:
     said = b""
     while said.count(b"up") < 2 * count:
         said += await asyncio.to_thread(os.read, read, 1000)
-        if number % 2:  # the last one is frozen when the engine dies
-            await environment.freeze()
+    await environment.freeze()  # the last one is frozen when the engine dies
     family = [row.pid for row in proctable.family(proctable.table(), [os.getpid()])]
     print(*(pid for pid in family if pid != os.getpid()), flush=True)
     await asyncio.sleep(60)

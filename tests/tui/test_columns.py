@@ -20,7 +20,7 @@ def widths(width: int) -> dict[str, int]:
 
 def test_what_matters_least_goes_first():
     assert widths(25) == {"name": 10, "memory": 5, "why": 8}
-    assert widths(24) == {"name": 11, "why": 12}
+    assert widths(24) == {"name": 12, "why": 11}
     assert widths(18) == {"name": 18}
     assert widths(4) == {"name": 4}
 

@@ -35,12 +35,12 @@ LIFE = (
 
 
 def test_a_state_lasts_until_the_next_one():
-    assert drawn(environment(*LIFE, created=10), 20, 12) == " ▓▓▓▒▒██-···"
+    assert drawn(environment(*LIFE, created=10), 20, 12) == " ▓▓▒▒███-···"
 
 
 def test_the_axis_ends_now():
     view = environment(*LIFE, created=10)
-    assert drawn(view, 18, 4) == "▒██-"[1:] + "·" or drawn(view, 18, 4)[-1] == "·"
+    assert drawn(view, 16, 4) == "▒███"
     assert drawn(view, 25, 4) == "····"
 
 
@@ -48,7 +48,22 @@ def test_a_cell_with_many_states_shows_the_most_telling_one():
     view = environment(Cell(5, [S.CREATING, S.INIT, S.BUSY, S.IDLE], S.IDLE), created=5)
     assert drawn(view, 6, 3) == " ▓-"
     view = environment(Cell(5, [S.FROZEN, S.BUSY, S.IDLE], S.FROZEN), created=1)
-    assert drawn(view, 6, 3)[1:] == "█·"
+    assert drawn(view, 6, 3) == "·█·"
+
+
+def test_a_cold_start_that_crosses_cells_shows_each_of_its_phases():
+    view = environment(
+        Cell(5, [S.CREATING], S.CREATING),
+        Cell(6, [S.CREATING, S.INIT], S.INIT),
+        Cell(7, [S.INIT, S.BUSY, S.IDLE], S.IDLE),
+        created=5,
+    )
+    assert drawn(view, 8, 5) == " ▓▒█-"
+
+
+def test_a_cell_that_began_busy_is_busy():
+    view = environment(Cell(5, [S.FROZEN, S.BUSY], S.BUSY), Cell(6, [S.BUSY, S.IDLE], S.IDLE), created=1)
+    assert drawn(view, 7, 4) == "·██-"
 
 
 def test_after_the_end_there_is_nothing():

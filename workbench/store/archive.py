@@ -24,7 +24,7 @@ MAX_UNZIPPED = 262_144_000
 MAX_ENTRIES = 65_536
 #: Bytes of a path inside the archive, and of one name in it (the least that file systems take).
 MAX_PATH, MAX_NAME = 1024, 255
-#: Stored and deflated, which is what Lambda unpacks. Others inflate without a bound on memory (bzip2) or not everywhere.
+#: Stored and deflated, which is what Lambda unpacks. bzip2 inflates without a bound on memory.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CHUNK = 1 << 20
 _UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
@@ -71,6 +71,7 @@ def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixP
     if sum(info.file_size for info in infos) > MAX_UNZIPPED:
         raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED} bytes")
     spans = sorted((info.header_offset, info.header_offset + 30 + info.compress_size) for info in infos)
+    spans.append((package.start_dir, package.start_dir))
     if any(following[0] < before[1] for before, following in itertools.pairwise(spans)):
         raise InvalidParameterValue(_UNREADABLE)
     files: set[str] = set()
@@ -127,6 +128,8 @@ def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Pure
                 if room < 0:
                     raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED} bytes")
                 file.write(chunk)
+            if file.tell() != info.file_size:
+                raise InvalidParameterValue(_UNREADABLE)
         executable = (info.external_attr >> 16) & 0o111
         place.chmod(0o755 if executable else 0o644)
     for parent, names, _ in os.walk(folder):

@@ -59,6 +59,8 @@ class SqliteStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._db.close()
@@ -73,7 +75,7 @@ class SqliteStore:
             versions = [decode(FunctionVersion, document) for document in self._documents("versions")]
             aliases = [decode(Alias, document) for document in self._documents("aliases")]
             events = [decode(QueuedEvent, document) for document in self._documents("events")]
-        except (sqlite3.DatabaseError, ValueError) as error:
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
         # By number and not by time: a clock may have been set back.
         versions.sort(key=lambda found: (found.name, 0 if found.version == LATEST else int(found.version)))
@@ -187,12 +189,12 @@ class SqliteStore:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, durable at the end; an error of the disk reaches the caller as a StateError."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                # A full disk has already rolled it back; a disk that fails again here is told by the first error.
+                # A full disk has already rolled it back; a disk that fails here again is told by the first error.
                 with suppress(sqlite3.Error):
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")

@@ -21,9 +21,10 @@ async def deploy(port: EnginePort, functions: list[DesiredFunction]) -> list[str
     """
     done: list[str] = []
     failed: list[str] = []
-    for outcome in await asyncio.gather(*(_bring(port, wanted) for wanted in functions), return_exceptions=True):
+    outcomes = await asyncio.gather(*(_bring(port, wanted) for wanted in functions), return_exceptions=True)
+    for wanted, outcome in zip(functions, outcomes, strict=True):
         if isinstance(outcome, WorkbenchError):
-            failed.append(str(outcome))
+            failed.append(f"{wanted.name}: {outcome}")
         elif isinstance(outcome, BaseException):
             raise outcome
         else:
@@ -36,7 +37,7 @@ async def deploy(port: EnginePort, functions: list[DesiredFunction]) -> list[str
 async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:
     archive = pack(wanted.folder)
     try:
-        current = await port.get_function(FunctionRef(wanted.name))
+        current, ready = await _leave_progress(port, wanted.name)
     except ResourceNotFound:
         await port.create_function(
             NewFunction(name=wanted.name, configuration=wanted.configuration, code=archive, tags=wanted.tags)
@@ -48,23 +49,34 @@ async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:
         await port.update_function_configuration(wanted.name, wanted.configuration)
         await _settled(port, wanted.name)
         done.append(f"updated the configuration of {wanted.name}")
-    if current.code.sha256 != hashlib.sha256(archive).hexdigest():
+        ready = True
+    # What had failed to become ready is brought again, the same or not.
+    if not ready or current.code.sha256 != hashlib.sha256(archive).hexdigest():
         await port.update_function_code(wanted.name, archive)
         await _settled(port, wanted.name)
         done.append(f"updated the code of {wanted.name}")
     return done
 
 
-async def _settled(port: EnginePort, name: str) -> FunctionVersion:
-    """Wait until a function has left Pending and InProgress."""
+async def _settled(port: EnginePort, name: str) -> None:
+    """Wait until a function can be invoked.
+
+    Raises:
+        WorkbenchError: it did not become ready.
+    """
+    version, ready = await _leave_progress(port, name)
+    if not ready:
+        raise WorkbenchError(version.state_reason or version.update_reason or "it did not become ready")
+
+
+async def _leave_progress(port: EnginePort, name: str) -> tuple[FunctionVersion, bool]:
+    """Wait until a function has left Pending and InProgress, and say whether it did well."""
     pause = 0.001
     while True:
         version = await port.get_function(FunctionRef(name))
-        if version.state is FunctionState.FAILED:
-            raise WorkbenchError(f"{name}: {version.state_reason}")
-        if version.update_status is UpdateStatus.FAILED:
-            raise WorkbenchError(f"{name}: {version.update_reason}")
+        if version.state is FunctionState.FAILED or version.update_status is UpdateStatus.FAILED:
+            return version, False
         if version.state is FunctionState.ACTIVE and version.update_status is UpdateStatus.SUCCESSFUL:
-            return version
+            return version, True
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.1)

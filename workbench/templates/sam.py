@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import NAME_PATTERN, Account
-from workbench.templates.document import Document, Located, load
+from workbench.templates.document import MAX_EXPANDED, Document, Located, load
 
 FUNCTION = "AWS::Serverless::Function"
 #: Roles are accepted unchecked; this is what a function without one gets.
@@ -59,34 +59,40 @@ class _Reader:
     def __init__(self, document: Document, parameters: Mapping[str, str], account: Account) -> None:
         self._document = document
         self._account = account
+        self._names: dict[str, str] = {}
+        self._naming: set[str] = set()
+        self._produced = 0
         root = document.mapping(document.root, "the template")
-        self._globals = document.mapping(
-            document.mapping(root.get("Globals", {}), "Globals").get("Function", {}), "Globals.Function"
-        )
-        self._resources = document.mapping(root.get("Resources", {}), "Resources")
+        globals_ = document.mapping(root.get("Globals", {}), "Globals", root)
+        self._globals = document.mapping(globals_.get("Function", {}), "Globals.Function", globals_)
+        self._resources = document.mapping(root.get("Resources", {}), "Resources", root)
         if not self._resources:
             raise document.error("the template has no Resources", document.root)
-        self._parameters = self._read_parameters(document.mapping(root.get("Parameters", {}), "Parameters"), parameters)
+        declared = document.mapping(root.get("Parameters", {}), "Parameters", root)
+        self._parameters = self._read_parameters(declared, parameters)
 
     def _read_parameters(self, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
         values = {}
         for name, entry in declared.items():
-            entry = self._document.mapping(entry, f"Parameters.{name}")
+            entry = self._document.mapping(entry, f"Parameters.{name}", declared)
             if name in given:
                 values[name] = given[name]
             elif "Default" in entry:
-                values[name] = str(entry["Default"])
+                values[name] = self._text(entry["Default"], f"Parameters.{name}.Default", entry)
             allowed = entry.get("AllowedValues")
-            if name in values and allowed is not None and values[name] not in [str(value) for value in allowed]:
-                raise self._document.error(
-                    f"parameter {name} must be one of {list(allowed)}, not {values[name]}", entry
-                )
+            if allowed is None:
+                continue
+            if not isinstance(allowed, list):
+                raise self._document.error(f"Parameters.{name}.AllowedValues must be a list", entry)
+            texts = [self._text(value, f"Parameters.{name}.AllowedValues", entry) for value in allowed]
+            if name in values and values[name] not in texts:
+                raise self._document.error(f"parameter {name} must be one of {texts}, not {values[name]}", entry)
         return values
 
     def functions(self) -> list[DesiredFunction]:
         found: list[DesiredFunction] = []
         for logical_id, resource in self._resources.items():
-            resource = self._document.mapping(resource, f"Resources.{logical_id}")
+            resource = self._document.mapping(resource, f"Resources.{logical_id}", self._resources)
             if resource.get("Type") == FUNCTION:
                 function = self._function(logical_id, resource)
                 if any(function.name == other.name for other in found):
@@ -98,7 +104,7 @@ class _Reader:
 
     def _function(self, logical_id: str, resource: Mapping[str, Any]) -> DesiredFunction:
         document = self._document
-        properties = document.mapping(resource.get("Properties", {}), f"{logical_id}.Properties")
+        properties = document.mapping(resource.get("Properties", {}), f"{logical_id}.Properties", resource)
         where = f"{logical_id}.Properties"
         merged = {
             name: self._resolve(value, f"{where}.{name}", properties)
@@ -110,6 +116,8 @@ class _Reader:
             for name in _merge(self._globals, properties)
             if name not in _ACTED and name not in _STORED and name not in _NEUTRAL
         )
+        if "Condition" in resource:
+            notes += (f"{logical_id}: its Condition is not acted on",)
         if merged.get("PackageType", "Zip") != "Zip":
             raise document.error(f"{where}.PackageType: image functions are not supported yet", properties)
         for required in ("Handler", "Runtime", "CodeUri"):
@@ -118,13 +126,19 @@ class _Reader:
         name = self._typed(merged, "FunctionName", str, logical_id, where, properties)
         if not NAME_PATTERN.fullmatch(name):
             raise document.error(f"{where}.FunctionName: '{name}' is no function name", properties)
-        variables = document.mapping(merged.get("Environment", {}), f"{where}.Environment").get("Variables")
+        environment = document.mapping(merged.get("Environment", {}), f"{where}.Environment", properties)
+        variables = environment.get("Variables")
         settings: dict[str, Any] = {}
         for stored, shape in _STORED.items():
             if stored in merged:
                 settings.update(shape(merged[stored]))
         architectures = merged.get("Architectures", ["x86_64"])
-        storage = document.mapping(merged.get("EphemeralStorage", {}), f"{where}.EphemeralStorage")
+        if architectures not in (["x86_64"], ["arm64"]):
+            raise document.error(
+                f"{where}.Architectures must be [x86_64] or [arm64], not {architectures!r}", properties
+            )
+        storage = document.mapping(merged.get("EphemeralStorage", {}), f"{where}.EphemeralStorage", properties)
+        tags = document.mapping(merged.get("Tags", {}), f"{where}.Tags", properties)
         return DesiredFunction(
             name=name,
             logical_id=logical_id,
@@ -138,12 +152,14 @@ class _Reader:
                 ephemeral_storage=self._whole(
                     storage, "Size", 512, 512, 10240, f"{where}.EphemeralStorage", properties
                 ),
-                architecture=str(architectures[0]) if isinstance(architectures, list) and architectures else "x86_64",
-                environment=None if variables is None else self._variables(variables, where),
+                architecture=architectures[0],
+                environment=None
+                if variables is None
+                else self._texts(variables, f"{where}.Environment.Variables", properties),
                 settings=settings,
             ),
             folder=self._folder(merged["CodeUri"], where, properties),
-            tags={**document.mapping(merged.get("Tags", {}), f"{where}.Tags"), "lambda:createdBy": "SAM"},
+            tags={**self._texts(tags, f"{where}.Tags", properties), "lambda:createdBy": "SAM"},
             notes=notes,
         )
 
@@ -157,7 +173,7 @@ class _Reader:
         self, values: Mapping[str, Any], key: str, default: int, low: int, high: int, where: str, near: object
     ) -> int:
         value = values.get(key, default)
-        if isinstance(value, str) and value.isdigit():
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._document.error(
@@ -165,15 +181,17 @@ class _Reader:
             )
         return value
 
-    def _variables(self, variables: Any, where: str) -> dict[str, str]:
-        found = {}
-        for name, value in self._document.mapping(variables, f"{where}.Environment.Variables").items():
-            if isinstance(value, bool):
-                value = str(value).lower()
-            if isinstance(value, (dict, list)) or value is None:
-                raise self._document.error(f"{where}.Environment.Variables.{name} must be text", variables)
-            found[str(name)] = str(value)
-        return found
+    def _texts(self, values: Any, where: str, near: object) -> dict[str, str]:
+        pairs = self._document.mapping(values, where, near).items()
+        return {str(name): self._text(value, f"{where}.{name}", values) for name, value in pairs}
+
+    def _text(self, value: Any, where: str, near: object) -> str:
+        """A plain value as CloudFormation hands it on."""
+        if isinstance(value, bool):
+            return str(value).lower()
+        if not isinstance(value, (str, int, float)):
+            raise self._document.error(f"{where} must be text", near)
+        return str(value)
 
     def _folder(self, uri: Any, where: str, near: object) -> Path:
         if not isinstance(uri, str) or uri.startswith("s3://"):
@@ -181,7 +199,10 @@ class _Reader:
                 f"{where}.CodeUri: code comes from a folder beside the template, not {uri!r}", near
             )
         root = self._document.path.parent.resolve()
-        folder = (root / uri).resolve()
+        try:
+            folder = (root / uri).resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that can be none
+            raise self._document.error(f"{where}.CodeUri: {uri!r} is no folder: {error}", near) from error
         if not folder.is_relative_to(root):
             raise self._document.error(f"{where}.CodeUri: {uri} is outside the template's folder", near)
         if not folder.is_dir():
@@ -202,9 +223,8 @@ class _Reader:
                 return self._substitute(argument, where, value)
             if name == "Fn::GetAtt":
                 return self._attribute(argument, where, value)
-            if name == "Fn::Join" and isinstance(argument, list) and len(argument) == 2:
-                parts = self._resolve(argument[1], where, value)
-                return str(argument[0]).join(str(part) for part in parts)
+            if name == "Fn::Join":
+                return self._join(argument, where, value)
             if isinstance(name, str) and name.startswith("Fn::"):
                 raise self._document.error(f"{where}: {name} is not supported yet", value)
         return {key: self._resolve(item, f"{where}.{key}", value) for key, item in value.items()}
@@ -217,20 +237,24 @@ class _Reader:
             "AWS::URLSuffix": "amazonaws.com",
             "AWS::StackName": self._document.path.parent.resolve().name,
         }
-        if name in self._parameters:
-            return self._parameters[name]
-        if name in pseudo:
-            return pseudo[name]
-        if name in self._resources:
-            return self._function_name(name, where, near)
+        if isinstance(name, str):
+            if name in self._parameters:
+                return self._produce(self._parameters[name], where, near)
+            if name in pseudo:
+                return self._produce(pseudo[name], where, near)
+            if name in self._resources:
+                return self._produce(self._function_name(name, where, near), where, near)
         raise self._document.error(
             f"{where}: nothing is called '{name}'; a parameter without a default needs a value", near
         )
 
     def _attribute(self, argument: Any, where: str, near: object) -> str:
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
-        if isinstance(parts, list) and len(parts) == 2 and parts[1] == "Arn" and parts[0] in self._resources:
-            return self._account.function_arn(self._function_name(parts[0], where, near))
+        if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+            logical_id, attribute = parts[0], ".".join(parts[1:])
+            if attribute == "Arn" and logical_id in self._resources:
+                arn = self._account.function_arn(self._function_name(logical_id, where, near))
+                return self._produce(arn, where, near)
         raise self._document.error(f"{where}: !GetAtt {argument} cannot be resolved yet", near)
 
     def _function_name(self, logical_id: str, where: str, near: object) -> str:
@@ -238,13 +262,21 @@ class _Reader:
         if not isinstance(resource, dict) or resource.get("Type") != FUNCTION:
             kind = resource.get("Type") if isinstance(resource, dict) else "resource"
             raise self._document.error(f"{where}: {logical_id} is a {kind}, which cannot be referred to yet", near)
-        name = self._document.mapping(resource.get("Properties", {}), logical_id).get("FunctionName", logical_id)
-        return str(self._resolve(name, where, near))
+        if logical_id in self._naming:
+            raise self._document.error(f"{where}: the name of {logical_id} refers to itself", near)
+        if logical_id not in self._names:
+            self._naming.add(logical_id)
+            name = self._document.mapping(resource.get("Properties", {}), logical_id, resource).get(
+                "FunctionName", logical_id
+            )
+            self._names[logical_id] = self._text(self._resolve(name, where, near), f"{logical_id}.FunctionName", near)
+            self._naming.discard(logical_id)
+        return self._names[logical_id]
 
     def _substitute(self, argument: Any, where: str, near: object) -> str:
         text, own = argument, {}
         if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
-            text, own = argument[0], {key: self._resolve(value, where, near) for key, value in argument[1].items()}
+            text, own = argument[0], self._texts(self._resolve(argument[1], where, near), where, near)
         if not isinstance(text, str):
             raise self._document.error(f"{where}: !Sub needs text", near)
 
@@ -253,18 +285,40 @@ class _Reader:
             if literal:
                 return f"${{{name}}}"
             if name in own:
-                return str(own[name])
+                return self._produce(own[name], where, near)
             return self._attribute(name, where, near) if "." in name else self._reference(name, where, near)
 
-        return _REFERENCE.sub(fill, text)
+        return self._produce(_REFERENCE.sub(fill, text), where, near)
+
+    def _join(self, argument: Any, where: str, near: object) -> str:
+        if not isinstance(argument, list) or len(argument) != 2 or not isinstance(argument[0], str):
+            raise self._document.error(f"{where}: !Join needs a delimiter and a list", near)
+        parts = self._resolve(argument[1], where, near)
+        if not isinstance(parts, list):
+            raise self._document.error(f"{where}: !Join needs a list, not {type(parts).__name__}", near)
+        texts = [self._text(part, f"{where}: what !Join joins", near) for part in parts]
+        return self._produce(argument[0].join(texts), where, near)
+
+    def _produce(self, text: str, where: str, near: object) -> str:
+        """Count what references grow to: a parameter that is named often can make a small template large."""
+        self._produced += len(text)
+        if self._produced > MAX_EXPANDED:
+            raise self._document.error(f"{where}: references grow to more than {MAX_EXPANDED} characters", near)
+        return text
 
 
 def _merge(below: Any, above: Any) -> Any:
     """Globals and a function: maps are merged with the function winning, lists joined, the rest replaced."""
-    if isinstance(below, dict) and isinstance(above, dict):
+    if isinstance(below, dict) and isinstance(above, dict) and not (_intrinsic(below) or _intrinsic(above)):
         merged = {**below, **above}
         merged.update({key: _merge(below[key], above[key]) for key in below.keys() & above.keys()})
         return Located(merged, getattr(above, "line", 0) or getattr(below, "line", 0))
     if isinstance(below, list) and isinstance(above, list):
         return [*below, *above]
     return above
+
+
+def _intrinsic(value: Mapping[Any, Any]) -> bool:
+    """Does this mapping stand for a value? It is replaced whole."""
+    name = next(iter(value), "")
+    return len(value) == 1 and isinstance(name, str) and (name == "Ref" or name.startswith("Fn::"))

@@ -161,8 +161,8 @@ async def stop_is_idempotent(subject: Subject) -> None:
 @check
 async def stop_gives_grace_and_then_kills(subject: Subject) -> None:
     polite = (
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(3)))\n" + _SLEEP
+        "import os, signal\n"  # not print: the signal may come while one is under way
+        "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'bye\\n'), os._exit(3)))\n" + _SLEEP
     )
     stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + _SLEEP
     async with subject.environment() as running:
@@ -331,8 +331,10 @@ async def run(one: Check, backend: Backend, folder: Path, runtime: RuntimeVersio
         await in_time(backend.prepare(subject.runtime), "prepare")
         await one(subject)
     finally:
-        await in_time(backend.aclose(), "aclose")
-        await asyncio.to_thread(keeper.close)
+        try:
+            await in_time(backend.aclose(), "aclose")
+        finally:
+            await asyncio.to_thread(keeper.close)
 
 
 def this_python(client: Path) -> RuntimeVersion:

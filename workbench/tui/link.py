@@ -12,6 +12,9 @@ from workbench.live.view import EngineStatus
 from workbench.model.errors import EngineGone, WorkbenchError
 from workbench.tui.mirror import Changed, Mirror
 
+#: What an engine that cannot be reached, or read, comes as.
+_LOST = (WorkbenchError, OSError, EOFError, ValueError)
+
 Connect = Callable[[], Awaitable[EnginePort]]
 
 
@@ -72,7 +75,7 @@ class Link:
                 delta = await self._port.changes(self._mirror.seq)
         except TimeoutError:
             return self._lose(f"no answer within {self._patience:.0f} s")
-        except (WorkbenchError, OSError) as error:
+        except _LOST as error:
             return self._lose(str(error))
         return self._mirror.apply(delta)
 
@@ -87,7 +90,7 @@ class Link:
                 delta = await port.changes(0)
         except TimeoutError:
             return self._lose(f"no answer within {self._patience:.0f} s")
-        except (WorkbenchError, OSError) as error:
+        except _LOST as error:
             return self._lose(str(error))
         self._port, self.status = port, status
         self.state, self.reason = LinkState.ATTACHED, ""

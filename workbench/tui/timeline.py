@@ -18,6 +18,8 @@ _TELLING = (
     EnvironmentState.INIT,
     EnvironmentState.BUSY,
 )
+#: States that only lead somewhere: carried into a cell from the one before, they give way to what they led to.
+_PASSING = frozenset({EnvironmentState.CREATING, EnvironmentState.INIT, EnvironmentState.STOPPING})
 _index = attrgetter("index")
 
 
@@ -40,8 +42,9 @@ def columns(view: EnvironmentView, now: int, count: int, zoom: int = 1) -> list[
             continue
         seen: list[EnvironmentState] = []
         while position < len(cells) and cells[position].index < end:
-            seen += cells[position].seen
-            state = cells[position].last
+            cell = cells[position]
+            seen += cell.seen[1:] if state in _PASSING and cell.seen[:1] == [state] and cell.seen[1:] else cell.seen
+            state = cell.last
             position += 1
         shown.append(_telling(seen, state))
         if state is not None and state.final:
@@ -61,14 +64,12 @@ def trail(view: EnvironmentView) -> str:
 
 
 def merge(known: list[Cell], fresh: list[Cell], keep: int) -> list[Cell]:
-    """The known cells with the fresh ones over or after them, the newest `keep` of them."""
-    if fresh:
-        if known and known[-1].index >= fresh[0].index:
-            del known[bisect_left(known, fresh[0].index, key=_index) :]
-        known.extend(fresh)
-        if len(known) > keep:
-            del known[: len(known) - keep]
-    return known
+    """A new list: the known cells with the fresh ones over or after them, the newest `keep` of them."""
+    if not fresh:
+        return known
+    first = fresh[0].index
+    older = known if not known or known[-1].index < first else known[: bisect_left(known, first, key=_index)]
+    return [*older, *fresh][-keep:]
 
 
 def _before(view: EnvironmentView, first: int, position: int) -> EnvironmentState | None:

@@ -60,9 +60,9 @@ class EnvironmentDetail(Dialog[None]):
         self._view = view = mirror.environments.get(self._view.id, self._view)
         self.query_one(Facts).show(_facts(view, mirror.now))
         lines = []
-        ends = [entry[0] for entry in view.history[1:]] + [None]
-        for (t, state, reason), end in zip(view.history, ends, strict=True):
-            lasted = milliseconds((end - t) / 1e6) if end is not None else ""
+        for index, (t, state, reason) in enumerate(view.history):
+            following = view.history[index + 1 : index + 2]
+            lasted = milliseconds((following[0][0] - t) / 1e6) if following else ""
             lines.append(
                 Content.assemble(
                     (f"{clock_ms(mirror.wall_at(t))}  ", "$foreground 60%"),

@@ -48,6 +48,7 @@ class FireDialog(Dialog[Order]):
         self._function = function
         self._events = [SavedEvent("last fired", last.event), *events] if last else list(events)
         self._last = last
+        self._chosen = 0
 
     def compose(self) -> ComposeResult:
         qualifiers = [*sorted(self._function.aliases), *reversed(self._function.versions), LATEST]
@@ -109,7 +110,8 @@ class FireDialog(Dialog[Order]):
 
     @on(Select.Changed, "#saved")
     def _take_saved(self, event: Select.Changed) -> None:
-        if isinstance(event.value, int):
+        if isinstance(event.value, int) and event.value != self._chosen:
+            self._chosen = event.value
             self.query_one(TextArea).load_text(self._events[event.value].text)
 
     @on(Button.Pressed, "#cancel")

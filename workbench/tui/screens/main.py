@@ -98,6 +98,7 @@ class MainScreen(Screen[None]):
             self.query_one(Banner).sync(link)
         for rows in self.lists:
             if changed.link:
+                rows.waiting = link.status is None
                 rows.stale = link.state is LinkState.LOST
                 rows.redraw()
             rows.sync(mirror, changed)
@@ -177,7 +178,8 @@ class MainScreen(Screen[None]):
         for at, pane in enumerate(self.query(".pane")):
             pane.set_class(at == index, "-active")
         self.query_one(PaneTabs).active = index
-        widget.focus()
+        # At once, so that the next key already belongs to the new pane.
+        self.set_focus(widget)
 
     def action_filter(self) -> None:
         self.action_pane(NAMES.index("Functions"))

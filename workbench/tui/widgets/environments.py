@@ -16,7 +16,8 @@ from workbench.tui.format import NOTHING, age, environment_id, number, short, ve
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column, Placed
-from workbench.tui.widgets.rows import Edge, Piece, RowList
+from workbench.tui.widgets.drawn_rows import Piece
+from workbench.tui.widgets.rows import Edge, RowList
 
 #: Seconds for which an environment that ended stays in the list.
 LINGER = 60

@@ -20,7 +20,8 @@ from workbench.tui.commands.base import bindings
 from workbench.tui.format import milliseconds, share, short, version
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.widgets.columns import Column
-from workbench.tui.widgets.rows import Edge, Piece, RowList
+from workbench.tui.widgets.drawn_rows import Piece
+from workbench.tui.widgets.rows import Edge, RowList
 
 
 class FunctionList(RowList[FunctionView]):
@@ -30,7 +31,7 @@ class FunctionList(RowList[FunctionView]):
     NUMBER = 1
     EDGE = Edge.NONE
     COLUMNS = (
-        Column("name", "NAME", 10, flex=2, most=40),
+        Column("name", "NAME", 12, flex=2, most=40),
         Column("points", "ALIAS→VER", 13, keep=70, flex=3, most=44),
         Column("runtime", "RUNTIME", 11, keep=15),
         Column("memory", "MEM", 5, keep=10, right=True),
@@ -138,6 +139,11 @@ class Filter(Input):
         Binding("enter", "submit", "keep", key_display="⏎"),
     ]
 
+    async def action_submit(self) -> None:
+        """At once, and not by a message: the next key belongs to the list already."""
+        if isinstance(self.parent, FunctionsPane):
+            self.parent.keep_filter()
+
 
 class FunctionsPane(Vertical):
     """The list, and under it the line in which its filter is typed."""
@@ -146,7 +152,6 @@ class FunctionsPane(Vertical):
     FunctionsPane {
         & > FunctionList { height: 1fr; }
         & > #filter { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
-        &.-filtering > #filter { display: block; }
     }
     """
 
@@ -159,17 +164,19 @@ class FunctionsPane(Vertical):
         return self.query_one(FunctionList)
 
     def open_filter(self) -> None:
-        self.add_class("-filtering")
-        self.query_one(Input).focus()
+        box = self.query_one(Input)
+        # Shown and focused now, not a turn later: what is typed in one go after the slash belongs to the filter.
+        box.display = True
+        self.screen.set_focus(box)
 
     def clear_filter(self) -> bool:
         """Drop the filter; False if there was none."""
         box = self.query_one(Input)
         was = bool(box.value) or box.has_focus
         box.value = ""
-        self.remove_class("-filtering")
         if box.has_focus:
             self.list.focus()
+        box.display = False
         return was
 
     @on(Input.Changed)
@@ -177,9 +184,8 @@ class FunctionsPane(Vertical):
         event.stop()
         self.list.narrow(event.value)
 
-    @on(Input.Submitted)
-    def _done(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.list.focus()
-        if not event.value:
-            self.remove_class("-filtering")
+    def keep_filter(self) -> None:
+        """Leave the filter as it is and go back to the list, at once."""
+        box = self.query_one(Input)
+        self.screen.set_focus(self.list)
+        box.display = bool(box.value)

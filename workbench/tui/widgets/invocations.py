@@ -15,7 +15,8 @@ from workbench.tui.format import NOTHING, clock_ms, environment_id, milliseconds
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column
-from workbench.tui.widgets.rows import Edge, Piece, RowList
+from workbench.tui.widgets.drawn_rows import Piece
+from workbench.tui.widgets.rows import Edge, RowList
 
 TYPES = {InvocationType.REQUEST_RESPONSE: "sync", InvocationType.EVENT: "async", InvocationType.DRY_RUN: "dry"}
 #: A sign, a word and a style for each status: the sign and the word tell it without the colour.

@@ -17,7 +17,8 @@ from workbench.tui.format import clock_ms, environment_id, number, plural, versi
 from workbench.tui.mirror import Changed, Gap, Mirror
 from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column
-from workbench.tui.widgets.rows import Edge, Piece, RowList
+from workbench.tui.widgets.drawn_rows import Piece
+from workbench.tui.widgets.rows import Edge, RowList
 
 #: Cells that one step to the left or right moves long lines.
 STEP = 16
@@ -39,7 +40,7 @@ class LogList(RowList[LogView | Gap]):
         Column("function", "FUNCTION", 10, keep=50, flex=1, most=18),
         Column("version", "VER", 3, keep=40),
         Column("environment", "ENV", 7, keep=30),
-        Column("text", "LINE", 20, flex=12),
+        Column("text", "LINE", 44, flex=12),
     )
     BINDINGS = bindings(commands.Open, commands.Pause, commands.Only, *moves.SIDEWAYS)
 

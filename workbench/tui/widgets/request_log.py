@@ -10,8 +10,8 @@ from workbench.live.view import LogView
 from workbench.tui.format import plural
 from workbench.tui.mirror import Gap, Mirror
 from workbench.tui.widgets.columns import Column
+from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.logs import LogList
-from workbench.tui.widgets.rows import Piece
 
 
 class RequestLog(LogList):

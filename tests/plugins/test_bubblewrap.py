@@ -1,0 +1,318 @@
+"""The `bubblewrap` backend keeps the contract, as root and as an ordinary user, and holds what tries to get out."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import workbench_bubblewrap
+from tests.plugins import escapes
+from tests.plugins.backends import CGROUPS, DEPENDING, alive, kill_and_wait, own_cgroup_folders, start_engine
+from workbench.backends import cgroups, registry
+from workbench.backends.api import Backend, EnvironmentSpec, Network
+from workbench.backends.cgroups import Support
+from workbench.model.errors import BackendError, BackendUnavailable
+from workbench.testing import conformance
+from workbench.testing.kit import Subject
+from workbench.testing.suite import BackendConformance
+from workbench_bubblewrap import probe
+
+pytestmark = pytest.mark.bubblewrap
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def no_cgroup_is_left() -> Iterator[None]:
+    yield
+    assert own_cgroup_folders() == []
+
+
+class TestBubblewrap(BackendConformance):
+    def backend(self) -> Backend:
+        return registry.create("bubblewrap")
+
+
+@pytest.mark.parametrize("which", ["version 1 only", "none"])
+@pytest.mark.parametrize("name", DEPENDING)
+async def test_it_conforms_with_less(name: str, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    support = CGROUPS[which]()
+    if which != "none" and not support.trees:
+        pytest.skip(f"cgroups of {which}: there are none here")
+    monkeypatch.setattr(cgroups, "claim", lambda: support)
+    await conformance.run(conformance.CHECKS[name], registry.create("bubblewrap"), tmp_path)
+
+
+# -- an ordinary user ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def ordinary() -> Iterator[list[str]]:
+    """A command prefix: the system's Python as an ordinary user, with our packages where that user can read them."""
+    if os.geteuid() != 0:
+        pytest.skip("the tests already run as an ordinary user")
+    setpriv = shutil.which("setpriv")
+    version = [SYSTEM_PYTHON, "-c", "import sys; raise SystemExit(sys.version_info < (3, 11))"]
+    if setpriv is None or not Path(SYSTEM_PYTHON).exists() or subprocess.run(version, check=False).returncode:
+        pytest.skip(f"needs setpriv and a {SYSTEM_PYTHON} of 3.11 or newer")
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o755)
+        pluggy = importlib.util.find_spec("pluggy")
+        assert pluggy is not None
+        assert pluggy.origin is not None
+        ours = Path(registry.__file__).parents[1]
+        for package in (ours, Path(workbench_bubblewrap.__file__).parent, Path(pluggy.origin).parent):
+            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(escapes.__file__, folder)
+        subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+        drop = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+        variables = [f"PYTHONPATH={folder}", "PATH=/usr/bin:/bin", "HOME=/root", "PYTHONDONTWRITEBYTECODE=1"]
+        yield [*drop, "/usr/bin/env", "-i", *variables, SYSTEM_PYTHON]
+    finally:
+        shutil.rmtree(folder)
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_it_conforms_as_an_ordinary_user(ordinary: list[str]) -> None:
+    done = run([*ordinary, "-m", "workbench.testing.conformance", "workbench_bubblewrap"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": ok") == len(conformance.CHECKS)
+
+
+# -- escapes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def results() -> dict[str, str]:
+    return asyncio.run(escapes.run_all("bubblewrap"))
+
+
+@pytest.fixture(scope="session")
+def results_as_ordinary(ordinary: list[str]) -> dict[str, str]:
+    done = run([*ordinary, "-m", "escapes", "workbench_bubblewrap"])
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", escapes.ATTEMPTS)
+def test_it_holds(name: str, results: dict[str, str]) -> None:
+    assert results[name] == "held"
+
+
+@pytest.mark.parametrize("name", escapes.ATTEMPTS)
+def test_it_holds_as_an_ordinary_user(name: str, results_as_ordinary: dict[str, str]) -> None:
+    assert results_as_ordinary[name] == "held"
+
+
+def test_the_attempts_bite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same programs without a boundary get out: they would notice."""
+    tame = (
+        "see_other_processes",
+        "reach_the_host_s_loopback",
+        "reach_the_host_s_abstract_sockets",
+        "have_capabilities",
+    )
+    monkeypatch.setattr(escapes, "ATTEMPTS", {name: escapes.ATTEMPTS[name] for name in tame})
+    results = asyncio.run(escapes.run_all("subprocess"))
+    assert "held" not in results.values()
+
+
+# -- its own ---------------------------------------------------------------------------------------------------------
+
+
+async def test_its_user_is_a_stranger_to_the_host(tmp_path: Path) -> None:
+    """A root engine gives each environment a user of its own; an ordinary one, its own."""
+
+    async def look(subject: Subject) -> None:
+        users = set()
+        async with subject.environment() as first, subject.environment() as second:
+            for running in (first, second):
+                assert running.environment.pid is not None
+                program = await running.start("import time; print('up', flush=True); time.sleep(60)")
+                await program.output.line()
+                for pid in children(running.environment.pid):
+                    users.add(os.stat(f"/proc/{pid}").st_uid)
+        if os.geteuid() == 0:
+            assert len(users) == 2
+            assert min(users) >= 2_000_000
+        else:
+            assert users == {os.geteuid()}
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_ps_shows_no_variable_and_no_path(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment() as running:
+            init = running.environment.pid
+            assert init is not None
+            program = await running.start(
+                "print('up', flush=True); import time; time.sleep(60)", env={"SECRET": "s3cr3t"}
+            )
+            await program.output.line()
+            bwrap = parent(init)
+            for pid in (init, bwrap):
+                assert str(tmp_path) not in proc(pid, "cmdline")
+            if os.geteuid() == 0:
+                assert proc(bwrap, "environ") == ""
+                names = {entry.partition("=")[0] for entry in proc(init, "environ").split("\0")}
+                assert names <= {"LD_LIBRARY_PATH", "PWD", ""}
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_a_box_that_dies_by_itself_is_told(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment() as running:
+            assert running.environment.pid is not None
+            program = await running.start("print('up', flush=True); import time; time.sleep(60)")
+            await program.output.line()
+            os.kill(running.environment.pid, 9)
+            await running.close()
+            kinds = [type(event).__name__ for event in running.events]
+            assert kinds == ["ProcessExited", "Exited"]
+            assert getattr(running.events[-1], "reason", None) == "failed"
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_killing_bubblewrap_s_own_process_ends_the_box(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment() as running:
+            assert running.environment.pid is not None
+            os.kill(parent(running.environment.pid), 9)
+            await running.close()
+            assert not alive(running.environment.pid)
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_a_failed_launch_has_bubblewrap_s_words_and_leaves_nothing(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        spec = EnvironmentSpec(
+            id="broken",
+            function="f",
+            version="1",
+            runtime=subject.runtime,
+            task=tmp_path / "nowhere",
+            opt=None,
+            memory_size=128,
+        )
+        async with subject.environment():
+            pass  # what is made once, such as the keeper, is made
+        descriptors = open_descriptors()
+        with pytest.raises(BackendError, match=r"bwrap: .*nowhere.*No such file"):
+            await subject.backend.launch(spec)
+        assert subject.guarded == set()
+        assert open_descriptors() == descriptors
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_a_cancelled_launch_leaves_nothing(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        (tmp_path / "task").mkdir()
+        spec = EnvironmentSpec(
+            id="cancelled",
+            function="f",
+            version="1",
+            runtime=subject.runtime,
+            task=tmp_path / "task",
+            opt=None,
+            memory_size=128,
+        )
+        async with subject.environment():
+            pass
+        descriptors = open_descriptors()
+        for delay in (0, 0.003, 0.006, 0.01, 0.015):
+            task = asyncio.create_task(subject.backend.launch(spec))
+            await asyncio.sleep(delay)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert subject.guarded == set()
+            assert open_descriptors() == descriptors
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_opening_and_closing_many_leaks_nothing(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        counts = []
+        for _ in range(4):
+            async with subject.environment() as running:
+                program = await running.start("print('x')")
+                await program.output.all()
+            counts.append(open_descriptors())
+        assert counts[1:] == counts[1:2] * 3
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_the_host_network_is_offered_and_the_internet_not_yet(tmp_path: Path) -> None:
+    backend = registry.create("bubblewrap")
+    assert backend.capabilities.networks == {Network.NONE, Network.HOST}
+    health = await backend.health()
+    assert health.usable, health
+    assert "functions have no network beyond the Runtime API" in health.notes
+
+
+async def test_without_bubblewrap_it_names_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    probe.look.cache_clear()
+    try:
+        health = await registry.create("bubblewrap").health()
+        assert (health.usable, health.why) == (False, "bwrap is not installed")
+        assert "bubblewrap" in health.mend
+        with pytest.raises(BackendUnavailable, match="bwrap is not installed"):
+            await registry.create("bubblewrap").open(None)  # type: ignore[arg-type]
+    finally:
+        probe.look.cache_clear()
+
+
+async def test_it_says_what_is_missing_without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "support", lambda: Support((), "because of a test"))
+    notes = (await registry.create("bubblewrap").health()).notes
+    assert any("measured every 100 ms" in note and "because of a test" in note for note in notes)
+
+
+@pytest.mark.parametrize("with_cgroups", [True, False])
+async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool) -> None:
+    engine, family = start_engine("bubblewrap", 4, with_cgroups=with_cgroups)
+    assert len(family) >= 17  # 4 environments of bwrap, init and 2 processes, and the keeper
+    assert await kill_and_wait(engine, family, within=1) == []
+
+
+def open_descriptors() -> list[str]:
+    """What this process has open, by kind."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the one that lists
+            found.append(os.readlink(f"/proc/self/fd/{fd}").partition(":")[0])
+    return sorted(found)
+
+
+def proc(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in proc(pid, f"task/{pid}/children").split()]
+
+
+def parent(pid: int) -> int:
+    return int(proc(pid, "stat").rpartition(")")[2].split()[1])

@@ -1,0 +1,123 @@
+"""A function's output can neither drive the terminal nor the app."""
+
+import re
+
+import pytest
+
+from tests.tui.conftest import SMALL, WIDE
+from workbench.model.environments import EnvironmentState as State
+from workbench.model.errors import ResourceNotFound
+from workbench.model.invocations import InvocationResult, InvocationStatus
+
+EVIL = (
+    "\x1b]52;c;aGFja2Vk\x07"
+    "\x1b]0;owned\x1b\\"
+    "\x1b]8;;http://evil/\x07"
+    "\x1b[2J\x1b[31m\x1bc"
+    "\x9b31m\x9d52;c;YQ==\x9c"
+    "\u202ereversed\u2066"
+    "\ud800"
+    "\r\x08\x00\x7f"
+    "[@click=app.quit]click[/][red]not red[/]"
+)
+#: Sequences that Textual itself writes to draw: colours, cursor positions.
+DRAWING = re.compile(r"\x1b\[[0-9;]*[mH]")
+
+
+def written(face) -> str:
+    """What the terminal gets to draw the whole screen, without the sequences that drawing needs."""
+    update = face.app.screen._compositor.render_update(full=True)
+    return DRAWING.sub("", update.render_segments(face.app.console))
+
+
+def assert_harmless(face) -> None:
+    for text in (written(face), face.text):
+        left = [c for c in text if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) <= 0x9F or 0x202A <= ord(c) <= 0x202E]
+        assert left == []
+        text.encode("utf-8")
+        assert "aGFja2Vk" not in text
+
+
+@pytest.fixture
+def hostile(engine):
+    """An engine whose every text is evil."""
+    engine.function("hello")
+    engine.environment("e-1", State.CREATING, "hello", reason=EVIL)
+    engine.environment("e-1", State.INIT, "hello", reason=EVIL)
+    engine.accepted("r-1", "hello", "e-1", qualifier="live", event=f'{{"x": "{EVIL}"}}'.encode("utf-8", "replace"))
+    engine.started("r-1")
+    engine.log(EVIL, request="r-1")
+    engine.finished(
+        "r-1",
+        status=InvocationStatus.ERROR,
+        response=EVIL.encode("utf-8", "replace"),
+        error_type=EVIL,
+    )
+    return engine
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_the_panes_show_it_harmless(open_face, hostile, size):
+    async with open_face(size) as face:
+        for key in "1234":
+            await face.press(key)
+            assert_harmless(face)
+        assert "[@click=app.quit]click[/]" in face.text
+
+
+@pytest.mark.parametrize("keys", [("3", "enter"), ("2", "enter"), ("1", "j", "enter"), ("4", "enter")])
+async def test_the_details_show_it_harmless(open_face, hostile, keys):
+    async with open_face() as face:
+        await face.press(*keys)
+        assert face.app.screen is not face.main
+        assert_harmless(face)
+
+
+async def test_a_click_on_injected_markup_does_nothing(open_face, hostile):
+    async with open_face() as face:
+        line = face.line("[@click=app.quit]")
+        x, y = line.index("[@click=app.quit]click") + 18, face.lines.index(line)
+        await face.pilot.click(offset=(x, y))
+        await face.frame()
+        assert face.app.screen is face.main
+        assert face.app.return_value is None
+
+
+async def test_notices_show_it_harmless(open_face, hostile):
+    async def evil(request):
+        return InvocationResult(
+            request_id=EVIL,
+            status=InvocationStatus.ERROR,
+            function_error="Unhandled",
+            payload=EVIL.encode("utf-8", "replace"),
+        )
+
+    hostile.answer = evil
+    async with open_face() as face:
+        await face.press("F")
+        await face.frame()
+        assert "[@click=app.quit]" in face.text
+        assert_harmless(face)
+        hostile.raises = ResourceNotFound(EVIL)
+        await face.press("F")
+        await face.frame()
+        assert_harmless(face)
+
+
+async def test_names_are_not_trusted_either(open_face, engine):
+    name = "[bold]x\x1b[31m"
+    engine.function(name)
+    engine.function(name, version="\x1b]0;v\x07")
+    engine.alias(name, "[red]\x1b", "\x9b1m", {"2\x1b": 0.5})
+    engine.environment("\x1b[2Je", State.IDLE, name)
+    engine.accepted("r\x1b", name, "\x1be", qualifier="[/]\x1b")
+    async with open_face() as face:
+        for key in ("1", "enter", "escape", "2", "o", "enter", "escape", "3", "o", "enter", "escape", "4", "o", "1"):
+            await face.press(key)
+            assert_harmless(face)
+        await face.press("f")
+        assert_harmless(face)
+        await face.press("ctrl+j")
+        assert_harmless(face)
+        await face.press("2", "K")
+        assert_harmless(face)
