@@ -36,6 +36,7 @@ class BubblewrapBackend:
 
     def __init__(self) -> None:
         self._maker: Maker | None = None
+        self._closed = False
         self._watch = MemoryWatch()
         self._environments: set[BubblewrapEnvironment] = set()
         self._uids = itertools.count(FIRST_UID + secrets.randbelow(UID_RANGE))
@@ -75,16 +76,22 @@ class BubblewrapBackend:
 
     async def launch(self, spec: EnvironmentSpec) -> BubblewrapEnvironment:
         """Make a sandbox with its init, ready to start processes."""
-        if self._maker is None:
+        if self._maker is None or self._closed:
             raise BackendError("the bubblewrap backend is not open")
         if spec.network not in self.capabilities.networks:
             raise BackendError(f"the bubblewrap backend has no network '{spec.network}'")
         uid = next(self._uids) if self._maker.machine.root else None
         environment = BubblewrapEnvironment(self._maker, spec, uid, self._watch)
         await environment.launch(self._environments.discard)
+        if self._closed:
+            await environment.stop(0)
+            if environment.listener is not None:
+                environment.listener.close()
+            raise BackendError("the bubblewrap backend was closed meanwhile")
         self._environments.add(environment)
         return environment
 
     async def aclose(self) -> None:
         """End every sandbox."""
+        self._closed = True
         await asyncio.gather(*(environment.stop(0) for environment in list(self._environments)))

@@ -235,7 +235,7 @@ class Box:
 
     async def _abandon(self) -> None:
         if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before
-            await asyncio.wait([self._attaching])
+            await asyncio.gather(self._attaching, return_exceptions=True)
         if self._bwrap is not None:
             self.kill()
             await self.ended

@@ -40,8 +40,10 @@ class BubblewrapEnvironment:
         self._ending: asyncio.Task[None] | None = None
         self._reason = ExitReason.FAILED
         self._forget: Callable[[BubblewrapEnvironment], None] = lambda _: None
+        self._last_usage: Usage | None = None
+        self._memory_size = spec.memory_size * MB
         self._watch = watch
-        self._watched = Watched(lambda: [self._box.init], spec.memory_size * MB + MEMORY_SLACK, self._over_memory)
+        self._watched = Watched(lambda: [self._box.init], self._memory_size + MEMORY_SLACK, self._over_memory)
 
     async def launch(self, forget: Callable[[BubblewrapEnvironment], None]) -> None:
         """Make the sandbox. `forget` is called when it has ended."""
@@ -74,28 +76,33 @@ class BubblewrapEnvironment:
             )
             await answer
         except BackendError as error:
-            raise BackendError(f"cannot start {process_spec.argv[0]} in {self.id}: {error}") from error
-        finally:
             self._starting.pop(handle, None)
+            raise BackendError(f"cannot start {process_spec.argv[0]} in {self.id}: {error}") from error
         return handle
 
     async def signal(self, process: int, sig: int) -> None:
-        """Send a signal to the process and what it started in its group."""
+        """Send a signal to the process and what it started in its group; a frozen one gets it when thawed."""
         if process in self._running:
             self._ask(b"signal", b"%d" % process, b"%d" % sig)
 
     async def usage(self) -> Usage:
-        """From the cgroup, without what the empty sandbox used; else from the process table."""
+        """From the cgroup, without the empty sandbox; else from the process table; after the end, as last measured."""
+        if self._last_usage is None:
+            return await self._measure()
+        return self._last_usage
+
+    async def _measure(self) -> Usage:
         group = self._group
         if group is not None and group.can(Role.CPU):
             # The group is not charged for files of libraries: the kernel's view of each process has them, too.
             resident = proctable.resident_peak(set(group.pids()) - self._box.own_pids)
             peak = max(self._watched.peak, resident, group.peak_memory() - self._box.baseline)
-            return Usage(peak_memory=peak, cpu_seconds=group.cpu_seconds())
+            return Usage(peak_memory=min(peak, self._memory_size), cpu_seconds=group.cpu_seconds())
         rows = proctable.family(await asyncio.to_thread(proctable.table), [self._box.init])
         used = sum(row.rss for row in rows if row.pid != self._box.init)
         self._watched.peak = max(self._watched.peak, used)
-        return Usage(peak_memory=self._watched.peak, cpu_seconds=sum(row.cpu for row in rows))
+        peak = min(self._watched.peak, self._memory_size)
+        return Usage(peak_memory=peak, cpu_seconds=sum(row.cpu for row in rows))
 
     def events(self) -> AsyncIterator[ProcessExited | Exited]:
         """Yield each process's end, then `Exited`."""
@@ -149,7 +156,9 @@ class BubblewrapEnvironment:
                     answer = self._starting.pop(int(name))
                     self._running.add(int(name))
                     self._empty.clear()
-                    if not answer.done():
+                    if answer.done():  # cancelled: nobody waits for this process
+                        self._ask(b"signal", name, b"%d" % signal.SIGKILL)
+                    else:
                         answer.set_result(None)
                 case [b"failed", name, why]:
                     answer = self._starting.pop(int(name))
@@ -203,6 +212,7 @@ class BubblewrapEnvironment:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), grace)
         alone = self._box.ended.done()
+        self._last_usage = await self._measure()
         self._box.kill()
         code = await self._box.ended
         detail = ""

@@ -32,6 +32,7 @@ class SubprocessBackend:
 
     def __init__(self) -> None:
         self._host: Host | None = None
+        self._closed = False
         self._watch = MemoryWatch()
         self._environments: set[SubprocessEnvironment] = set()
 
@@ -57,7 +58,7 @@ class SubprocessBackend:
 
     async def launch(self, spec: EnvironmentSpec) -> SubprocessEnvironment:
         """Make an environment; it has no process until `start`."""
-        if self._host is None:
+        if self._host is None or self._closed:
             raise BackendError("the subprocess backend is not open")
         group: Cgroup | None = None
         if cgroups.claim().trees:
@@ -70,4 +71,5 @@ class SubprocessBackend:
 
     async def aclose(self) -> None:
         """End every environment."""
+        self._closed = True
         await asyncio.gather(*(environment.stop(0) for environment in list(self._environments)))

@@ -63,6 +63,7 @@ class SubprocessEnvironment:
         self._empty.set()
         self._ended_cpu = 0.0
         self._ended_peak = 0
+        self._last_usage: Usage | None = None
         # Where no cgroup limits memory, samples of the process table do.
         self._watch: MemoryWatch | None = None
         self._watched = Watched(self._roots, spec.memory_size << 20, self._over_memory)
@@ -90,16 +91,22 @@ class SubprocessEnvironment:
         self._kill(process, sig)
 
     async def usage(self) -> Usage:
-        """From the cgroup, else from the process table."""
+        """From the cgroup, else from the process table; after the end, what was last measured."""
+        if self._last_usage is None:
+            return await self._measure()
+        return self._last_usage
+
+    async def _measure(self) -> Usage:
         peak, cpu = self._ended_peak, self._ended_cpu
         if self._group is not None and self._group.can(Role.CPU):
             # The group is not charged for files of libraries, nor for what was allocated before the attachment.
             resident = proctable.resident_peak(self._group.pids())
             peak = max(peak, resident, self._group.peak_memory())
-            return Usage(peak_memory=peak, cpu_seconds=self._group.cpu_seconds())
+            return Usage(peak_memory=min(peak, self._watched.limit), cpu_seconds=self._group.cpu_seconds())
         rows = proctable.family(await asyncio.to_thread(proctable.table), self._roots())
         self._watched.peak = max(self._watched.peak, sum(row.rss for row in rows))
-        return Usage(peak_memory=max(peak, self._watched.peak), cpu_seconds=cpu + sum(row.cpu for row in rows))
+        peak = min(max(peak, self._watched.peak), self._watched.limit)
+        return Usage(peak_memory=peak, cpu_seconds=cpu + sum(row.cpu for row in rows))
 
     def events(self) -> AsyncIterator[ProcessExited | Exited]:
         """Yield each process's end, then `Exited`."""
@@ -207,6 +214,7 @@ class SubprocessEnvironment:
             self._group.kill()
         self._kill_all(signal.SIGKILL)
         await self._empty.wait()
+        self._last_usage = await self._measure()
         if self._group is not None:
             if not await self._group.remove():
                 # It stays named to the keeper, which goes on trying.

@@ -12,13 +12,11 @@ from tests.endtoend.conftest import Shell, shell
 __all__ = ["shell"]
 HEAVY = {"textual", "rich", "botocore", "boto3", "docker", "pydantic", "samtranslator", "cfnlint", "pytest"}
 RUN = """
-import sys
+import os, sys
 from workbench.cli import main
 sys.argv = ["workbench", *{arguments!r}]
-try:
-    main()
-except SystemExit:
-    pass
+os._exit = lambda code: None
+main()
 print(*{{name.split('.')[0] for name in sys.modules}}, file=sys.stderr)
 """
 

@@ -39,9 +39,19 @@ def _version_1() -> Support:
     return replace(found, trees=tuple(tree for tree in map(cgroups._claim, found.trees) if tree is not None))
 
 
-def start_engine(backend: str, count: int, *, with_cgroups: bool) -> tuple[subprocess.Popen[bytes], list[int]]:
+def open_folder(parent: Path) -> Path:
+    """A folder for code, which another user can read once it is mounted."""
+    folder = parent / "task"
+    folder.mkdir()
+    folder.chmod(0o755)
+    return folder
+
+
+def start_engine(
+    backend: str, count: int, folder: Path, *, with_cgroups: bool
+) -> tuple[subprocess.Popen[bytes], list[int]]:
     """A process that plays an engine with some busy environments, and all processes that came of it."""
-    program = [sys.executable, str(Path(__file__).with_name("engine_to_kill.py")), backend, str(count)]
+    program = [sys.executable, str(Path(__file__).with_name("engine_to_kill.py")), backend, str(count), str(folder)]
     if not with_cgroups:
         program.append("without-cgroups")
     engine = subprocess.Popen(program, stdout=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""`python engine_to_kill.py BACKEND COUNT [without-cgroups]`: environments with busy processes, to be killed with -9.
+"""`python engine_to_kill.py BACKEND COUNT FOLDER [without-cgroups]`: busy environments, to be killed with -9.
 
 Prints the process ids of its whole family on one line when all run.
 """
@@ -6,7 +6,6 @@ Prints the process ids of its whole family on one line when all run.
 import asyncio
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from workbench.backends import cgroups, proctable, registry
@@ -24,9 +23,7 @@ while True: pass
 """
 
 
-async def main(name: str, count: int) -> None:
-    folder = Path(tempfile.mkdtemp()) / "task"
-    folder.mkdir(mode=0o755)
+async def main(name: str, count: int, folder: Path) -> None:
     keeper = Keeper()
     backend = registry.create(name)
     await backend.open(Host(run_dir=folder, guard=keeper.guard, unguard=keeper.unguard))
@@ -69,4 +66,4 @@ async def main(name: str, count: int) -> None:
 
 if "without-cgroups" in sys.argv:
     cgroups.claim = lambda: Support((), "switched off for a test")  # type: ignore[assignment]
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,9 +16,17 @@ import pytest
 
 import workbench_bubblewrap
 from tests.plugins import escapes
-from tests.plugins.backends import CGROUPS, DEPENDING, alive, kill_and_wait, own_cgroup_folders, start_engine
+from tests.plugins.backends import (
+    CGROUPS,
+    DEPENDING,
+    alive,
+    kill_and_wait,
+    open_folder,
+    own_cgroup_folders,
+    start_engine,
+)
 from workbench.backends import cgroups, registry
-from workbench.backends.api import Backend, EnvironmentSpec, Network
+from workbench.backends.api import Backend, EnvironmentSpec, Network, ProcessExited
 from workbench.backends.cgroups import Support
 from workbench.model.errors import BackendError, BackendUnavailable
 from workbench.testing import conformance
@@ -225,13 +234,12 @@ async def test_a_failed_launch_has_bubblewrap_s_words_and_leaves_nothing(tmp_pat
 
 async def test_a_cancelled_launch_leaves_nothing(tmp_path: Path) -> None:
     async def look(subject: Subject) -> None:
-        (tmp_path / "task").mkdir()
         spec = EnvironmentSpec(
             id="cancelled",
             function="f",
             version="1",
             runtime=subject.runtime,
-            task=tmp_path / "task",
+            task=open_folder(tmp_path),
             opt=None,
             memory_size=128,
         )
@@ -271,6 +279,47 @@ async def test_the_host_network_is_offered_and_the_internet_not_yet(tmp_path: Pa
     assert "functions have no network beyond the Runtime API" in health.notes
 
 
+async def test_on_the_host_network_it_has_no_listener_and_reaches_the_host(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            async with subject.environment(network=Network.HOST) as running:
+                assert running.environment.listener is None
+                code = f"import _socket; _socket.socket().connect(('127.0.0.1', {port})); print('connected')"
+                program = await running.start(code)
+                assert await program.output.line() == "connected"
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_usage_is_known_after_the_end(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment(memory_size=64) as running:
+            program = await running.start("held = []\nwhile True: held.append(b'x' * (1 << 20))")
+            assert (await running.exit_of(program)).oom
+            await running.close()
+            usage = await running.environment.usage()
+            assert usage.peak_memory == 64 << 20
+            assert usage.cpu_seconds > 0
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_a_start_that_was_cancelled_leaves_no_process(tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment() as running:
+            task = asyncio.create_task(running.start("import time; time.sleep(60)"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            program = await running.start("print('next')")
+            assert await program.output.line() == "next"
+            assert [event.signal for event in running.events if isinstance(event, ProcessExited)][:1] in ([], [9])
+
+    await conformance.run(look, registry.create("bubblewrap"), tmp_path)
+
+
 async def test_without_bubblewrap_it_names_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     probe.look.cache_clear()
@@ -291,8 +340,8 @@ async def test_it_says_what_is_missing_without_cgroups(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("with_cgroups", [True, False])
-async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool) -> None:
-    engine, family = start_engine("bubblewrap", 4, with_cgroups=with_cgroups)
+async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool, tmp_path: Path) -> None:
+    engine, family = start_engine("bubblewrap", 4, open_folder(tmp_path), with_cgroups=with_cgroups)
     assert len(family) >= 17  # 4 environments of bwrap, init and 2 processes, and the keeper
     assert await kill_and_wait(engine, family, within=1) == []
 

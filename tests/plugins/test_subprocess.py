@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.backends import CGROUPS, DEPENDING, kill_and_wait, own_cgroup_folders, start_engine
+from tests.plugins.backends import CGROUPS, DEPENDING, kill_and_wait, open_folder, own_cgroup_folders, start_engine
 from workbench.backends import cgroups, registry
 from workbench.backends.api import Backend, Network
 from workbench.backends.cgroups import Support
@@ -54,8 +54,8 @@ async def test_it_says_what_is_missing_without_cgroups(monkeypatch: pytest.Monke
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("with_cgroups", [True, False])
-async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool) -> None:
-    engine, family = start_engine("subprocess", 4, with_cgroups=with_cgroups)
+async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool, tmp_path: Path) -> None:
+    engine, family = start_engine("subprocess", 4, open_folder(tmp_path), with_cgroups=with_cgroups)
     assert len(family) >= 9  # 4 environments of 2 processes, and the keeper
     assert await kill_and_wait(engine, family, within=1) == []
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Archives that nobody vouches for (threats.md, 32 to 35): refused whole, or unpacked inside the folder and nowhere else."""
+"""Archives that nobody vouches for (threats.md, 32 to 35): refused whole, or unpacked inside the folder only."""
 
 from __future__ import annotations
 
@@ -182,7 +182,16 @@ def test_what_is_no_plain_file_is_refused(place: Path, kind: int) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [("a", "a"), ("a", "./a"), ("a/b", "a//b"), ("a", "a/."), ("a", "a/b"), ("a/b", "a"), ("a/b", "a/b/c"), ("a", "a/")],
+    [
+        ("a", "a"),
+        ("a", "./a"),
+        ("a/b", "a//b"),
+        ("a", "a/."),
+        ("a", "a/b"),
+        ("a/b", "a"),
+        ("a/b", "a/b/c"),
+        ("a", "a/"),
+    ],
 )
 def test_a_name_that_appears_twice_or_as_file_and_folder_is_refused(place: Path, names: tuple[str, ...]) -> None:
     assert any(text in refused(zipped(*names), place) for text in ("twice", "as a file and as a folder"))
@@ -232,7 +241,7 @@ def bomb(size: int, announced: int) -> bytes:
 
 def test_real_bytes_are_counted_whatever_was_announced(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_UNZIPPED", 5_000_000)
-    assert "Unzipped size" in refused(zipped(*(("%d" % n, b"\0" * 1_100_000, 0) for n in range(5))), place)
+    assert "Unzipped size" in refused(zipped(*((str(n), b"\0" * 1_100_000, 0) for n in range(5))), place)
     for announced in (0, 1, 100, 4_999_999):
         assert UNREADABLE in refused(bomb(6_000_000, announced), place)
 
@@ -295,9 +304,30 @@ def test_quoted_overlapping_entries_are_refused(place: Path) -> None:
         (b"a", 0, len(quote) + len(second) + len(data), 100_000 + len(second)),
         (b"b", len(first) + len(quote), len(data), 100_000),
     ):
-        records += struct.pack(
-            "<4sBBHHHHHIIIHHHHHII", b"PK\x01\x02", 20, 3, 20, 0, 8, 0, 0x21, 0, compressed, size, 1, 0, 0, 0, 0, 0, offset
-        ) + name
+        records += (
+            struct.pack(
+                "<4sBBHHHHHIIIHHHHHII",
+                b"PK\x01\x02",
+                20,
+                3,
+                20,
+                0,
+                8,
+                0,
+                0x21,
+                0,
+                compressed,
+                size,
+                1,
+                0,
+                0,
+                0,
+                0,
+                0,
+                offset,
+            )
+            + name
+        )
     tail = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 2, 2, len(records), len(body), 0)
     assert zipfile.ZipFile(io.BytesIO(body + records + tail)).namelist() == ["a", "b"]
     assert UNREADABLE in refused(body + records + tail, place)
@@ -366,7 +396,9 @@ def test_every_truncation_is_refused_or_harmless(place: Path) -> None:
         refused(archive[:length], place)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x05\x06", b"not a zip", b"\x1f\x8b" + b"\0" * 100, b"PK\x03\x04" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"PK\x05\x06", b"not a zip", b"\x1f\x8b" + b"\0" * 100, b"PK\x03\x04" * 99]
+)
 def test_what_is_no_zip_is_refused_in_lambdas_words(place: Path, content: bytes) -> None:
     assert refused(content, place) == f"{UNREADABLE}. Please check your file, then try to upload again."
 

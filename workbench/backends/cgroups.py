@@ -115,6 +115,7 @@ class Cgroup:
     def __init__(self, folders: dict[Path, Tree]) -> None:
         self._folders = folders
         self._by_role = {role: (path, tree.version) for path, tree in folders.items() for role in tree.roles}
+        self._freezing = False
 
     @classmethod
     def create(cls, name: str, *, memory: int | None, pids: int | None) -> Cgroup:
@@ -164,12 +165,13 @@ class Cgroup:
         return keeper.cgroup_pids(self.folders[0])
 
     async def freeze(self) -> None:
-        """Stop every process in the group; returns when all have stopped.
+        """Stop every process in the group; returns when all have stopped, or when `thaw` was called meanwhile.
 
         Raises:
             BackendError: not within `FREEZE_TIMEOUT`.
         """
         folder, version = self._by_role[Role.FREEZE]
+        self._freezing = True
         if version == 2:
             _write(folder / "cgroup.freeze", "1")
             report, word = folder / "cgroup.events", "frozen 1"
@@ -178,7 +180,7 @@ class Cgroup:
             report, word = folder / "freezer.state", "FROZEN\n"
         give_up = time.monotonic() + FREEZE_TIMEOUT
         tries = 0
-        while word not in report.read_text():
+        while self._freezing and word not in report.read_text():
             if time.monotonic() > give_up:
                 raise BackendError(f"the processes of {folder.name} did not freeze within {FREEZE_TIMEOUT:g} s")
             tries += 1
@@ -188,6 +190,7 @@ class Cgroup:
     def thaw(self) -> None:
         """Let the processes go on."""
         folder, version = self._by_role[Role.FREEZE]
+        self._freezing = False
         if version == 2:
             _write(folder / "cgroup.freeze", "0")
         else:

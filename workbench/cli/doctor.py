@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-
 import typer
 
 
 def doctor() -> None:
     """Say which backends and runtimes work here, which backend `auto` takes, and what would bring the rest."""
+    import platform
+
     from workbench import __version__, app
     from workbench.client.project import find_project, read_endpoint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from enum import StrEnum
@@ -158,6 +157,8 @@ async def _once(port: Any, request: InvokeRequest, output: Output) -> int:
 
 async def _many(port: Any, request: InvokeRequest, count: int, concurrency: int, rate: float) -> int:
     """One NDJSON line a result as it comes, a summary on stderr; the gravest exit code in the order 4, 1, 3."""
+    import asyncio
+
     codes: set[int] = set()
     durations: list[float] = []
     loop = asyncio.get_running_loop()

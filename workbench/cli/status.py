@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -15,6 +14,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Say whether an engine runs for this project, and what it is. Exit code 4 when none runs."""
+    import asyncio
+
     from workbench.cli.engines import running
     from workbench.client.project import find_project
     from workbench.model.codec import encode

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import typer
 
-from workbench.client.port import EnginePort
 from workbench.model.errors import EngineGone
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 
 def stop() -> None:
     """End the engine of this project; its environments are shut down first."""
+    import asyncio
+
     from workbench.client.project import engine_holds, find_project, read_endpoint
     from workbench.client.remote import connect
 

@@ -41,7 +41,7 @@ def _files(folder: Path, root: Path, skip: frozenset[str], above: tuple[Path, ..
         if path.name in skip or path.suffix == ".pyc":
             continue
         if path.is_symlink():
-            target = path.resolve()
+            target = Path(os.path.realpath(path))
             if not target.is_relative_to(root) or skip.intersection(target.relative_to(root).parts):
                 raise UsageError(f"{path} is a link out of {root}")
             if target in above:

@@ -201,18 +201,21 @@ class _Reader:
         root = self._document.path.parent.resolve()
         try:
             folder = (root / uri).resolve()
+            found = folder.is_dir()
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that can be none
-            raise self._document.error(f"{where}.CodeUri: {uri!r} is no folder: {error}", near) from error
+            raise self._document.error(
+                f"{where}.CodeUri: {uri[:100]!r} cannot be a folder: {error}"[:300], near
+            ) from error
         if not folder.is_relative_to(root):
             raise self._document.error(f"{where}.CodeUri: {uri} is outside the template's folder", near)
-        if not folder.is_dir():
+        if not found:
             raise self._document.error(f"{where}.CodeUri: there is no folder {uri}", near)
         return folder
 
     # -- intrinsics
     def _resolve(self, value: Any, where: str, near: object) -> Any:
         if isinstance(value, list):
-            return [self._resolve(item, where, value) for item in value]
+            return [self._resolve(item, where, near) for item in value]
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
@@ -227,7 +230,8 @@ class _Reader:
                 return self._join(argument, where, value)
             if isinstance(name, str) and name.startswith("Fn::"):
                 raise self._document.error(f"{where}: {name} is not supported yet", value)
-        return {key: self._resolve(item, f"{where}.{key}", value) for key, item in value.items()}
+        items = {key: self._resolve(item, f"{where}.{key}", value) for key, item in value.items()}
+        return Located(items, getattr(value, "line", 0))
 
     def _reference(self, name: Any, where: str, near: object) -> str:
         pseudo = {
@@ -250,7 +254,7 @@ class _Reader:
 
     def _attribute(self, argument: Any, where: str, near: object) -> str:
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
-        if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+        if isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts):
             logical_id, attribute = parts[0], ".".join(parts[1:])
             if attribute == "Arn" and logical_id in self._resources:
                 arn = self._account.function_arn(self._function_name(logical_id, where, near))

@@ -48,13 +48,14 @@ class Subject:
     made: int = 0
 
     @asynccontextmanager
-    async def environment(self, *, memory_size: int = 128) -> AsyncIterator[Running]:
-        """An environment that is stopped at the end."""
+    async def environment(self, *, memory_size: int = 128, network: Network | None = None) -> AsyncIterator[Running]:
+        """An environment that is stopped at the end; by default on the narrowest network that the backend has."""
         self.made += 1
         task = self.folder / f"task{self.made}"
         task.mkdir(mode=0o755)
         (task / "file").write_text("from the host")
         networks = self.backend.capabilities.networks
+        narrowest = next(one for one in (Network.NONE, Network.INTERNET, Network.HOST) if one in networks)
         spec = EnvironmentSpec(
             id=f"conformance-{os.getpid()}-{self.made}",
             function="conformance",
@@ -63,7 +64,7 @@ class Subject:
             task=task,
             opt=None,
             memory_size=memory_size,
-            network=Network.NONE if Network.NONE in networks else next(iter(networks)),
+            network=network or narrowest,
         )
         environment = await in_time(self.backend.launch(spec), "launch")
         running = Running(environment, self.backend.capabilities.mounts)

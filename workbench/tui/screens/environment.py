@@ -8,7 +8,7 @@ from textual.content import Content
 
 from workbench.live.view import EnvironmentView
 from workbench.model.environments import EnvironmentState as State
-from workbench.tui.format import age, clock_ms, milliseconds, version
+from workbench.tui.format import age, clock_ms, milliseconds, plural, version
 from workbench.tui.mirror import Changed
 from workbench.tui.sanitize import one_line
 from workbench.tui.screens.dialog import Dialog
@@ -19,7 +19,7 @@ _COLOURS = {
     State.CREATING: "$text-accent",
     State.INIT: "$text-accent",
     State.IDLE: "$text-primary",
-    State.BUSY: "$success",
+    State.BUSY: "$text-success",
     State.FROZEN: "$foreground 60%",
     State.STOPPING: "$text-warning",
     State.STOPPED: "$foreground 60%",
@@ -72,7 +72,7 @@ class EnvironmentDetail(Dialog[None]):
                 )
             )
         if view.invocations:
-            text = f"idle, busy and frozen take turns after that: {view.invocations} invocations so far"
+            text = f"idle, busy and frozen take turns after that: {plural(view.invocations, 'invocation')} so far"
             lines.append(Content.styled(text, "$foreground 50%"))
         self.query_one(Panel).write(Content("\n").join(lines))
 

@@ -59,7 +59,7 @@ def _facts(view: FunctionView, mirror: Mirror) -> list[Fact]:
         ("memory", f"{view.memory_size} MB", ""),
         ("timeout", f"{view.timeout} s", ""),
         ("warm", str(mirror.warm(view.name)), "$text-success"),
-        ("running", str(view.running), "$success"),
+        ("running", str(view.running), "$text-success"),
         ("invocations", number(view.invocations), "bold"),
         ("errors", f"{view.errors} ({share(view.errors, view.invocations)})", "$text-error" if view.errors else ""),
         ("throttles", str(view.throttles), "$text-warning" if view.throttles else ""),

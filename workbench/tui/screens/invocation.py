@@ -73,7 +73,7 @@ class InvocationDetail(Dialog[None]):
 
 def _facts(view: InvocationView, now: int) -> list[Fact]:
     word, style = STATUSES[view.status]
-    colours = {"good": "$text-success", "bad": "bold $text-error", "warn": "$text-warning", "busy": "$success"}
+    colours = {"good": "$text-success", "bad": "bold $text-error", "warn": "$text-warning", "run": "bold $text-success"}
     return [
         ("", word, colours.get(style, "")),
         ("", f"{address(view)} → {version(view.version)}" if view.version else address(view), "bold"),

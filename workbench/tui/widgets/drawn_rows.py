@@ -35,7 +35,18 @@ class DrawnRows(ScrollView, Generic[Item]):
     EMPTY: ClassVar[str] = ""
     ALLOW_SELECT = False
 
-    STYLES: ClassVar[tuple[str, ...]] = ("dim", "faint", "strong", "good", "warn", "bad", "cold", "busy", "accent")
+    STYLES: ClassVar[tuple[str, ...]] = (
+        "dim",
+        "faint",
+        "strong",
+        "good",
+        "warn",
+        "bad",
+        "cold",
+        "busy",
+        "run",
+        "accent",
+    )
     COMPONENT_CLASSES = {
         "rows--cursor",
         "rows--cursor-blurred",
@@ -64,6 +75,7 @@ class DrawnRows(ScrollView, Generic[Item]):
         & > .rows--bad { color: $text-error; text-style: bold; }
         & > .rows--cold { color: $text-accent; }
         & > .rows--busy { color: $success; }
+        & > .rows--run { color: $text-success; text-style: bold; }
         & > .rows--accent { color: $text-primary; }
     }
     """

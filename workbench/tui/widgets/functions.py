@@ -85,7 +85,7 @@ class FunctionList(RowList[FunctionView]):
             case "memory":
                 return (f"{item.memory_size}M", "dim")
             case "running":
-                return (str(item.running), "busy") if item.running else ("0", "faint")
+                return (str(item.running), "run") if item.running else ("0", "faint")
             case "invocations":
                 return (short(item.invocations), "" if item.invocations else "faint")
             case "errors":

@@ -89,7 +89,7 @@ class Header(Widget):
             ("", sparkline(mirror.rates.history(SPARK)), "$text-primary"),
             ("err", share(errors, recent), "bold $text-error" if errors else "bold"),
             ("cold", share(cold, recent), "bold $text-accent" if cold else "bold"),
-            ("conc", number(totals.running), "bold $success" if totals.running else "bold"),
+            ("conc", number(totals.running), "bold $text-success" if totals.running else "bold"),
             ("env", number(totals.environments), "bold"),
             ("billed", milliseconds(totals.billed_ms) if totals.billed_ms else "0 ms", "bold"),
         ]

@@ -22,7 +22,7 @@ TYPES = {InvocationType.REQUEST_RESPONSE: "sync", InvocationType.EVENT: "async",
 #: A sign, a word and a style for each status: the sign and the word tell it without the colour.
 STATUSES = {
     Status.WAITING: ("○ waiting", "dim"),
-    Status.RUNNING: ("▸ running", "busy"),
+    Status.RUNNING: ("▸ running", "run"),
     Status.SUCCESS: ("✓ ok", "good"),
     Status.ERROR: ("✗ error", "bad"),
     Status.TIMEOUT: ("✗ timeout", "bad"),
