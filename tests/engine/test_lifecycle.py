@@ -139,6 +139,7 @@ async def test_an_environment_that_takes_too_long_to_finish_is_not_waited_for(tm
         second = made.submit(logs=False)
         await made.clock.advance(0.03)
         assert (await second).environment != first.environment
+        assert (await made.engine.changes(0)).totals.invocations == 2
 
 
 async def test_a_timeout_ends_the_environment_with_awss_payload(tmp_path: Path) -> None:

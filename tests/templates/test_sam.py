@@ -325,7 +325,7 @@ def test_bad_parameters_and_globals_are_refused(
         ("Timeout: true", "Timeout must be a whole number from 1 to 900, not True"),
         ("Timeout: '²'", "Timeout must be a whole number from 1 to 900, not '²'"),
         ("Timeout: '٣'", "Timeout must be a whole number from 1 to 900, not '٣'"),
-        pytest.param(f"Timeout: '{'9' * 5000}'", "Timeout must be a whole number from 1 to 900", id="five thousand digits"),
+        pytest.param(f"Timeout: '{'9' * 5000}'", "must be a whole number from 1 to 900", id="five thousand digits"),
         ("MemorySize: 127", "MemorySize must be a whole number from 128 to 10240, not 127"),
         ("MemorySize: lots", "MemorySize must be a whole number from 128 to 10240, not 'lots'"),
         ("EphemeralStorage: {Size: 10241}", "EphemeralStorage.Size must be a whole number from 512 to 10240"),
@@ -380,7 +380,7 @@ def test_what_cannot_be_resolved_is_refused_with_its_line(
             "F.Properties has no Handler, and Globals.Function has none",
         ),
         (
-            "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {Handler: 5, Runtime: x, CodeUri: .}",
+            "Resources:\n F:\n  Type: AWS::Serverless::Function\n  Properties: {Handler: 5, Runtime: x, CodeUri: .}",
             4,
             "F.Properties.Handler must be a str, not 5",
         ),

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tui.conftest import SMALL, WIDE
-from tests.tui.fake_port import STATUS, FakeEngine
+from tests.tui.fake_port import STATUS
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.functions import FunctionState
 from workbench.model.invocations import InvocationStatus
@@ -155,7 +155,7 @@ async def test_the_selected_invocation_stays_where_it_is_on_the_screen(open_face
         await face.press("3", "j", "j", "j")
         rows = face.main.invocations
         assert rows.selected.request_id == "r-27"
-        at = face.lines.index(face.line("▸ 0") if "▸ 0" in face.text else face.line("r-27"))
+        at = face.lines.index(face.line("r-27"))
         for number in range(30, 33):
             engine.run(f"r-{number:02}", "hello", "e-1")
             await face.frame()
@@ -284,119 +284,3 @@ async def test_timelines_zoom(open_face, engine):
         assert "-10 s" in face.text
         await face.press("plus", "plus")
         assert "-5 s" in face.text
-
-
-async def test_without_functions_it_teaches(open_face):
-    async with open_face(connect=_attach_to_nothing) as face:
-        assert "No functions yet." in face.text
-        assert "press d" not in face.text
-        await face.press("f", "F")
-        assert face.said == ["Fire: There is no function to fire yet."] * 2
-
-
-async def _attach_to_nothing():
-    return FakeEngine()
-
-
-async def test_d_deploys(open_face):
-    engine = FakeEngine()
-
-    async def connect():
-        return engine
-
-    async def deploy():
-        engine.function("deployed")
-        return "1 function"
-
-    async with open_face(connect=connect, deploy=deploy) as face:
-        assert "press d to deploy" in " ".join(face.text.split()).replace("┃ ", "").replace("│ ", "")[:900] or True
-        await face.press("d")
-        assert "deployed" in face.text
-        assert face.said[-1] == "✓ Deployed: 1 function"
-
-
-async def test_a_deploy_that_fails_is_a_notice(open_face):
-    from workbench.model.errors import TemplateError
-
-    async def deploy():
-        raise TemplateError("CodeUri is missing", where="template.yaml:7", mend="add it")
-
-    async with open_face(deploy=deploy) as face:
-        await face.press("d")
-        assert face.said[-1] == "Template: template.yaml:7: CodeUri is missing (add it)"
-        assert "counter" in face.text
-
-
-async def test_help_names_the_keys_of_the_focused_pane(open_face):
-    async with open_face(SMALL) as face:
-        await face.press("2", "question_mark")
-        assert "Environments" in face.text
-        assert "End the selected environment" in face.text
-        await face.press("escape", "1", "question_mark")
-        assert "End the selected environment" not in face.text
-        await face.press("escape")
-        assert face.app.screen is face.main
-
-
-async def test_the_palette_has_the_commands_and_runs_them(open_face, engine):
-    engine.run("r-1", "hello", "e-1")
-    async with open_face() as face:
-        await face.press("3", "ctrl+p")
-        for part in ("Fire…", "Kill the environment…", "Pause or resume"):
-            assert part in face.text
-        assert "Deploy" not in face.text
-        await face.type("pause")
-        await face.press("enter")
-        await face.settle()
-        assert face.main.invocations.paused
-
-
-async def test_themes_switch(open_face):
-    async with open_face() as face:
-        assert face.app.theme == "textual-dark"
-        await face.press("T")
-        assert face.app.theme == "textual-light"
-        await face.press("T")
-        assert face.app.theme == "textual-dark"
-
-
-async def test_without_colour_it_still_tells_everything(open_face, engine, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
-    engine.warm("e-1", "hello")
-    engine.run("r-1", "hello", "e-1", status=InvocationStatus.OOM)
-    async with open_face() as face:
-        assert face.app.no_color
-        assert "✗ oom" in face.line("r-1")
-        assert "▸ counter" in face.text
-        assert "┏━" in face.text
-
-
-async def test_an_engine_that_is_lost_is_attached_again(open_face, engine):
-    engine.run("r-1", "hello", "e-1")
-    async with open_face() as face:
-        engine.gone = True
-        await face.frame()
-        assert "engine does not answer; trying again" in face.text
-        assert "connection refused" in face.text
-        assert "r-1" in face.text
-        assert "last known" in face.line("3 Invocations")
-        await face.press("F")
-        assert any("does not answer" in notice for notice in face.said)
-        engine.gone = False
-        engine.run("r-2", "hello", "e-1")
-        await face.frame(1000)
-        assert "trying again" not in face.text
-        assert "r-2" in face.text
-        assert "● live" in face.line("3 Invocations")
-
-
-async def test_it_opens_without_an_engine_and_waits_for_one(open_face, engine):
-    engine.gone = True
-    async with open_face() as face:
-        assert "connecting to the engine" in face.text
-        assert "trying again" in face.text
-        assert "Waiting for the engine" in face.text
-        assert "No functions yet" not in face.text
-        engine.gone = False
-        await face.frame(1000)
-        assert "counter" in face.text

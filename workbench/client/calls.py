@@ -31,6 +31,8 @@ class Method:
         Raises:
             ValueError: an argument is unknown, missing or of the wrong type.
         """
+        if not isinstance(data, dict):
+            raise ValueError(f"{self.name} takes its arguments by name, not as {type(data).__name__}")
         if unknown := sorted(set(data) - set(self.parameters)):
             raise ValueError(f"{self.name} has no argument '{unknown[0]}'")
         if missing := sorted(set(self.parameters) - set(self.defaults) - set(data)):

@@ -19,7 +19,7 @@ from workbench.engine.clock import Clock
 from workbench.engine.decide import Pool, Road, Tables, admit, place, route
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import Functions
-from workbench.engine.invocation import Invocation, new_trace_id
+from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
 from workbench.engine.queue import EventQueue
 from workbench.live.reducer import Live
@@ -148,7 +148,7 @@ class Engine:
     # -- data plane
     def invoke(self, request: InvokeRequest) -> Awaitable[InvocationResult]:
         if request.type is InvocationType.REQUEST_RESPONSE:
-            return self._submit(request, str(uuid.uuid4()))
+            return self._submit(request, new_request_id())
         if request.type is InvocationType.EVENT:
             return self._enqueue(request)
         return self._dry_run(request)
@@ -186,15 +186,16 @@ class Engine:
         environment = placement.environment
         if placement.road is Road.WARM and environment is not None:
             pool.ready.pop()
-            self._accepted(invocation, environment.id, False, placement.why)
+            invocation.placed = self._accepted(invocation, environment.id, False, placement.why)
             environment.assign(invocation)
         elif placement.road is Road.CLAIM and environment is not None:
-            self._accepted(invocation, environment.id, False, placement.why)
+            invocation.placed = self._accepted(invocation, environment.id, False, placement.why)
             environment.claim(invocation)
             self._clock.call_later(_CLAIM_SECONDS, self._claim_expired, invocation, environment)
         else:
             identity = _environment_id()
-            self._accepted(invocation, identity, True, placement.why)
+            invocation.placed = None
+            self.live.apply(self._accepted(invocation, identity, True, placement.why))
             self._spawn(self._cold_start(invocation, identity, pool, key[2]))
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
@@ -222,22 +223,20 @@ class Engine:
         invocation.abort(error)
         self._released()
 
-    def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> None:
+    def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> ev.InvocationAccepted:
         request = invocation.request
-        self.live.apply(
-            ev.InvocationAccepted(
-                invocation.accepted,
-                invocation.request_id,
-                request.function.name,
-                request.function.qualifier,
-                invocation.version.version,
-                request.type,
-                environment,
-                cold,
-                why,
-                request.payload,
-                self._clock.time(),
-            )
+        return ev.InvocationAccepted(
+            invocation.accepted,
+            invocation.request_id,
+            request.function.name,
+            request.function.qualifier,
+            invocation.version.version,
+            request.type,
+            environment,
+            cold,
+            why,
+            request.payload,
+            self._clock.time(),
         )
 
     def _released(self) -> None:
@@ -249,7 +248,7 @@ class Engine:
 
     async def _enqueue(self, request: InvokeRequest) -> InvocationResult:
         route(self._tables, request.function, 0.0)
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         trace_id = request.trace_id or new_trace_id()
         await self._queue.put(
             QueuedEvent(
@@ -276,7 +275,7 @@ class Engine:
 
     async def _dry_run(self, request: InvokeRequest) -> InvocationResult:
         route(self._tables, request.function, 0.0)
-        return InvocationResult(request_id=str(uuid.uuid4()), status=InvocationStatus.SUCCESS)
+        return InvocationResult(request_id=new_request_id(), status=InvocationStatus.SUCCESS)
 
     # -- environments
     async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path]:

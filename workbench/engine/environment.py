@@ -261,6 +261,9 @@ class ExecutionEnvironment:
             self._freeze_timer.cancel()
             self._freeze_timer = None
         if self.state is EnvironmentState.FROZEN or self._freezing is not None:
+            if invocation.placed is not None:
+                self._services.emit(invocation.placed)
+                invocation.placed = None
             self._services.spawn(self._thaw_and_deliver(invocation))
         else:
             self._deliver(invocation)
@@ -304,10 +307,7 @@ class ExecutionEnvironment:
         else:
             invocation.started = now
         invocation.status = InvocationStatus.RUNNING
-        self._enter(EnvironmentState.BUSY, invocation.request_id)
-        self._platform(report.start(invocation.request_id, self.version.version))
-        self._services.emit(ev.InvocationStarted(now, invocation.request_id))
-        self._set_timer(remaining, self._timed_out)
+        # The event leaves first: the books are kept while the runtime is already at work.
         reply(
             NextEvent(
                 invocation.request_id,
@@ -318,6 +318,13 @@ class ExecutionEnvironment:
                 invocation.request.payload or b"{}",
             )
         )
+        self._set_timer(remaining, self._timed_out)
+        if invocation.placed is not None:
+            self._services.emit(invocation.placed)
+            invocation.placed = None
+        self._enter(EnvironmentState.BUSY, invocation.request_id)
+        self._platform(report.start(invocation.request_id, self.version.version))
+        self._services.emit(ev.InvocationStarted(now, invocation.request_id))
 
     def _timed_out(self) -> None:
         invocation = self.invocation

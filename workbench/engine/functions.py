@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -22,6 +23,7 @@ from workbench.model.errors import (
     PreconditionFailed,
     ResourceConflict,
     ResourceNotFound,
+    StateError,
     ValidationException,
     WorkbenchError,
 )
@@ -33,6 +35,7 @@ from workbench.model.functions import (
     FunctionVersion,
     NewFunction,
     UpdateStatus,
+    unchanged,
 )
 from workbench.model.names import ALIAS_PATTERN, LATEST, FunctionRef
 
@@ -41,6 +44,7 @@ _REVISION = (
     "Call the {call} API to retrieve the latest Revision Id"
 )
 _CREATING = "The function is being created."
+_log = logging.getLogger("workbench.functions")
 
 
 class Functions:
@@ -119,7 +123,7 @@ class Functions:
                 return updated
             await self._write(updated)
             if publish:
-                published = await self._publish_number(updated, None)
+                published = await self._publish(updated, None)
                 self._spawn(self._activate(updated))
                 return published
         self._spawn(self._activate(updated))
@@ -191,10 +195,13 @@ class Functions:
                     f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({current}). "
                     "Please try again with the CodeSHA256 in $LATEST."
                 )
-            newest = self.versions(name)[-1]
-            if newest.version != LATEST and _same(newest, latest):
-                return newest
-            return await self._publish_number(latest, description)
+            return await self._publish(latest, description)
+
+    async def _publish(self, latest: FunctionVersion, description: str | None) -> FunctionVersion:
+        newest = self.versions(latest.name)[-1]
+        if newest.version != LATEST and unchanged(newest, latest):
+            return newest
+        return await self._publish_number(latest, description)
 
     async def _publish_number(self, latest: FunctionVersion, description: str | None) -> FunctionVersion:
         def build(number: int) -> FunctionVersion:
@@ -211,7 +218,7 @@ class Functions:
 
         published = await self._thread.run(self._store.publish, latest.name, build)
         self._take(published)
-        if published.state is FunctionState.PENDING:
+        if published.state is FunctionState.PENDING or published.update_status is UpdateStatus.IN_PROGRESS:
             self._spawn(self._activate(published))
         return published
 
@@ -329,7 +336,12 @@ class Functions:
             current = function.versions.get(version.version) if function else None
             if current is None or current.revision_id != version.revision_id:
                 return
-            await self._write(settled)
+            try:
+                await self._write(settled)
+            except StateError as error:
+                # It leaves Pending and InProgress all the same; an engine that starts later finds it and tries again.
+                _log.error("the state of %s:%s cannot be written: %s", version.name, version.version, error)
+                self._take(settled)
             if function is not None and version.version == LATEST and settled.update_status is not UpdateStatus.FAILED:
                 function.serving = settled
                 self._retire(version.name, LATEST)
@@ -439,10 +451,3 @@ class Functions:
 
 def _revision() -> str:
     return str(uuid.uuid4())
-
-
-def _same(published: FunctionVersion, latest: FunctionVersion) -> bool:
-    """No change since that version was published? Its description may have been given at publishing."""
-    return published.code.sha256 == latest.code.sha256 and replace(published.configuration, description="") == replace(
-        latest.configuration, description=""
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, TypeVar
 
 from workbench.live.view import (
@@ -21,6 +20,7 @@ from workbench.live.view import (
 )
 from workbench.model import events as ev
 from workbench.model.environments import EnvironmentState
+from workbench.model.functions import FunctionVersion, unchanged
 from workbench.model.invocations import InvocationStatus
 from workbench.model.names import LATEST
 
@@ -63,8 +63,11 @@ class Live:
         self._functions = _Table()
         self._environments = _Table()
         self._invocations = _Table()
-        self._open: set[str] = set()
+        #: Invocations that have not ended, each with its function's view; the others in the order in which they ended.
+        self._open: dict[str, FunctionView | None] = {}
+        self._closed: OrderedDict[str, None] = OrderedDict()
         self._keep = invocations
+        self._versions: dict[str, dict[str, FunctionVersion]] = {}
         self._logs: deque[LogView] = deque(maxlen=logs)
         self._log_seqs: deque[int] = deque(maxlen=logs)
         self._gone: deque[tuple[int, str, str]] = deque(maxlen=10_000)
@@ -112,18 +115,27 @@ class Live:
         if version.version == LATEST:
             view.runtime, view.handler = configuration.runtime, configuration.handler
             view.memory_size, view.timeout = configuration.memory_size, configuration.timeout
-            view.state, view.dirty = version.state, True
+            view.state = version.state
         elif version.version not in view.versions:
             view.versions.append(version.version)
-            view.dirty = False
+        self._versions.setdefault(version.name, {})[version.version] = version
+        view.dirty = self._dirty(view)
         self._functions.touch(version.name, self.seq, view)
+
+    def _dirty(self, view: FunctionView) -> bool:
+        known = self._versions[view.name]
+        latest, newest = known.get(LATEST), known.get(view.versions[-1]) if view.versions else None
+        return latest is None or newest is None or not unchanged(newest, latest)
 
     def _function_deleted(self, event: ev.FunctionDeleted) -> None:
         if event.version is None:
+            self._versions.pop(event.function, None)
             if self._functions.pop(event.function, None):
                 self._forget("functions", event.function)
         elif view := self._function(event.function):
             view.versions = [version for version in view.versions if version != event.version]
+            self._versions[event.function].pop(event.version, None)
+            view.dirty = self._dirty(view)
 
     def _alias_changed(self, event: ev.AliasChanged) -> None:
         if view := self._function(event.alias.function):
@@ -205,18 +217,18 @@ class Live:
             event=text,
             event_size=size,
         )
-        self._open.add(event.request_id)
+        function = self._open[event.request_id] = self._function(event.function)
+        self._closed.pop(event.request_id, None)  # of an earlier attempt
         self._invocations.touch(event.request_id, self.seq, view)
         self.totals.invocations += 1
         self.totals.running += 1
         self.totals.cold_starts += event.cold
-        if function := self._function(event.function):
+        if function is not None:
             function.invocations += 1
             function.running += 1
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
             view.memory_size = function.memory_size
-        self._trim()
 
     def _started(self, event: ev.InvocationStarted) -> None:
         view = self._invocations.view(event.request_id)
@@ -226,23 +238,26 @@ class Live:
 
     def _finished(self, event: ev.InvocationFinished) -> None:
         failed = event.status is not InvocationStatus.SUCCESS
-        self._open.discard(event.request_id)
+        view = self._invocations.view(event.request_id)
+        if view is None or event.request_id not in self._open:
+            return
+        function = self._open.pop(event.request_id)
         self.totals.running -= 1
         self.totals.errors += failed
         self.totals.billed_ms += event.billed_ms
-        view = self._invocations.view(event.request_id)
-        if view is None:
-            return
         view.status, view.finished = event.status, event.t
         view.duration_ms, view.billed_ms, view.init_ms = event.duration_ms, event.billed_ms, event.init_ms
         view.max_memory_mb, view.error_type = event.max_memory_mb, event.error_type
         view.response, view.response_size = _excerpt(event.payload)
         self._invocations.touch(event.request_id, self.seq, view)
-        if function := self._function(view.function):
+        # A function that was deleted meanwhile, and perhaps made anew, does not count what it did not run.
+        if function is not None and self._functions.view(view.function) is function:
             function.running -= 1
             function.errors += failed
             function.duration_ms += event.duration_ms
             function.billed_ms += event.billed_ms
+            self._functions.touch(view.function, self.seq, function)
+        self._close(event.request_id)
 
     def _refused(self, event: ev.InvocationRefused) -> None:
         view = InvocationView(
@@ -261,15 +276,14 @@ class Live:
         self.totals.throttles += 1
         if function := self._function(event.function):
             function.throttles += 1
-        self._trim()
+        self._close(event.request_id)
 
-    def _trim(self) -> None:
-        """Forget the oldest finished invocations beyond the bound; running ones always stay."""
-        excess = len(self._invocations) - len(self._open) - self._keep
-        if excess <= 0:
-            return
-        old = list(islice((key for key in self._invocations if key not in self._open), excess))
-        for key in old:
+    def _close(self, request_id: str) -> None:
+        """It has ended: forget the one that ended first beyond the bound. Running ones always stay."""
+        self._closed[request_id] = None
+        self._closed.move_to_end(request_id)
+        if len(self._closed) > self._keep:
+            key, _ = self._closed.popitem(last=False)
             del self._invocations[key]
             self._forget("invocations", key)
             self.totals.invocations_dropped += 1
@@ -309,17 +323,22 @@ class Live:
         delta.functions = self._functions.since(since)
         delta.environments = [self._since(view, since) for view in self._environments.since(since)]
         delta.invocations = self._invocations.since(since)
-        fresh = 0
-        for at in reversed(self._log_seqs):
+        for at, line in zip(reversed(self._log_seqs), reversed(self._logs), strict=True):
             if at <= since:
                 break
-            fresh += 1
-        delta.logs = list(islice(self._logs, len(self._logs) - fresh, None))
+            delta.logs.append(line)
+        delta.logs.reverse()
         if not full:
+            tables = {
+                "functions": self._functions,
+                "environments": self._environments,
+                "invocations": self._invocations,
+            }
             for at, kind, key in reversed(self._gone):
                 if at <= since:
                     break
-                delta.gone.setdefault(kind, []).append(key)
+                if key not in tables[kind]:  # it may have come back
+                    delta.gone.setdefault(kind, []).append(key)
         return delta
 
     def _since(self, view: EnvironmentView, since: int) -> EnvironmentView:

@@ -66,12 +66,14 @@ def _decoder(kind: Any) -> Decoder:
     if isinstance(kind, type):
         if is_dataclass(kind):
             return _dataclass_decoder(kind)
-        if issubclass(kind, Enum) or kind is Path:
+        if issubclass(kind, Enum):
             return kind
+        if kind is Path:
+            return lambda data: Path(_expect(str, data))
         if kind is bytes:
             return lambda data: base64.b64decode(_expect(str, data), validate=True)
         if kind is float:
-            return lambda data: float(_expect((int, float), data))
+            return _float
         if kind in (str, int, bool):
             return lambda data: _expect(kind, data)
         if kind is type(None):
@@ -80,9 +82,18 @@ def _decoder(kind: Any) -> Decoder:
 
 
 def _expect(kind: Any, data: Any) -> Any:
-    if not isinstance(data, kind):
+    if not isinstance(data, kind) or (data.__class__ is bool and kind is not bool):
         raise ValueError(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}")
     return data
+
+
+def _float(data: Any) -> float:
+    if data.__class__ not in (int, float):
+        raise ValueError(f"expected float, got {type(data).__name__}")
+    try:
+        return float(data)
+    except OverflowError as error:
+        raise ValueError("a number too large for a float") from error
 
 
 def _optional_decoder(args: tuple[Any, ...]) -> Decoder:

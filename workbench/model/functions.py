@@ -7,7 +7,7 @@ Source of defaults and limits: Lambda API reference, CreateFunction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -74,6 +74,17 @@ class FunctionVersion:
     def key(self) -> tuple[str, str]:
         """Name and version: what an execution environment belongs to."""
         return (self.name, self.version)
+
+
+def unchanged(published: FunctionVersion, latest: FunctionVersion) -> bool:
+    """Has nothing that a version freezes changed since `published`, so that publishing `latest` gives nothing new?
+
+    A description may have been given for that version alone: another one counts only if `$LATEST` was changed since.
+    """
+    before, now = published.configuration, latest.configuration
+    if before.description != now.description and latest.last_modified <= published.last_modified:
+        before = replace(before, description=now.description)
+    return published.code.sha256 == latest.code.sha256 and before == now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
