@@ -24,7 +24,9 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def row(name: str, seconds: list[float], *, unit: str = "ms", baseline: float | None = None, bound: float | None = None) -> float:
+def row(
+    name: str, seconds: list[float], *, unit: str = "ms", baseline: float | None = None, bound: float | None = None
+) -> float:
     """Print one figure's median and 95th percentile, its ratio to the baseline and its bound; the median in seconds."""
     scale = 1e6 if unit == "µs" else 1e3
     ordered = sorted(seconds)

@@ -27,7 +27,7 @@ CODE = "def handler(event, context):\n    print('seen', event)\n    return conte
 def package(text: str = CODE) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", text)
+        archive.writestr(zipfile.ZipInfo("app.py", (1980, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
 
 

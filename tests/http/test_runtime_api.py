@@ -19,11 +19,12 @@ class Link:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.open: list[int] = []
-        self.reply: Callable[[NextEvent], None] | None = None
+        self.asked: asyncio.Future[Callable[[NextEvent], None]] = asyncio.get_running_loop().create_future()
         self.answer: Answer = ACCEPTED
 
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
-        self.reply = reply
+        if not self.asked.done():
+            self.asked.set_result(reply)
         return None if self.answer is ACCEPTED else self.answer
 
     def respond(self, request_id: str, body: bytes) -> Answer:
@@ -75,9 +76,8 @@ async def runtime() -> AsyncIterator[Runtime]:
 
 async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
     runtime.send("GET", "/2018-06-01/runtime/invocation/next")
-    while runtime.link.reply is None:
-        await asyncio.sleep(0)
-    runtime.link.reply(EVENT)
+    reply = await asyncio.wait_for(runtime.link.asked, 5)
+    reply(EVENT)
     status, headers, body = await runtime.answer()
     assert (status, body) == (200, b'{"a":1}')
     assert headers == {
