@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import deploy, doctor, fire, listing, serve, status, stop, tui
+from workbench.cli import alias, deploy, doctor, fire, listing, logs, publish, serve, status, stop, tui
 from workbench.model.errors import WorkbenchError
 
 app = typer.Typer(
@@ -50,6 +50,9 @@ app.command("status")(status.status)
 app.command("deploy")(deploy.deploy)
 app.command("fire")(fire.fire)
 app.command("list")(listing.list_functions)
+app.command("publish")(publish.publish)
+app.add_typer(alias.app, name="alias")
+app.command("logs")(logs.logs)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,0 +1,92 @@
+"""Versions, aliases and logs from the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.endtoend.conftest import WORKBENCH, Served, Shell
+
+
+@pytest.fixture
+def project(shell: Shell, tmp_path: Path) -> Path:
+    """A project of one function, `F`, that answers its own version."""
+    folder = tmp_path / "project"
+    (folder / "f").mkdir(parents=True)
+    (folder / "template.yaml").write_text(
+        "Resources:\n  F:\n    Type: AWS::Serverless::Function\n"
+        f"    Properties: {{CodeUri: f, Handler: app.handler, Runtime: {shell.env['WORKBENCH_PARAMETERS'][14:]}}}\n"
+    )
+    write(folder, "first")
+    shell.env["WORKBENCH_PROJECT"] = str(folder)
+    return folder
+
+
+def write(project: Path, mark: str) -> None:
+    code = f"# {mark}\ndef handler(event, context):\n    print('{mark}')\n    return context.function_version\n"
+    (project / "f" / "app.py").write_text(code)
+
+
+def test_publish_alias_and_fire_by_qualifier(shell: Shell, project: Path) -> None:
+    assert shell.run("deploy").stdout == b"created F\n"
+    assert [shell.run("publish", "F").stdout for _ in range(2)] == [b"1\n", b"1\n"]
+    write(project, "second")
+    assert shell.run("deploy").stdout == b"updated the code of F\n"
+    assert shell.run("deploy").stdout == b"nothing has changed\n"
+    assert shell.run("publish", "F", "--description", "two").stdout == b"2\n"
+    assert shell.run("alias", "set", "F", "live", "1").stdout.decode() == "live → 1 100%\n"
+    assert shell.run("alias", "set", "F", "live", "2", "--weight", "1=0.25").stdout.decode() == "live → 2 75%  1 25%\n"
+    assert shell.run("alias", "list", "F").stdout.decode() == "live → 2 75%  1 25%\n"
+    assert shell.fire("F:1", "--backend", "subprocess")[1] == b'"1"'
+    assert shell.fire("F", "--qualifier", "live", "--backend", "subprocess")[1] in (b'"1"', b'"2"')
+    (row,) = [json.loads(line) for line in shell.run("list", "--json").stdout.splitlines()]
+    assert (row["versions"], row["aliases"]) == (["1", "2"], {"live": {"2": 0.75, "1": 0.25}})
+    assert shell.run("alias", "delete", "F", "live").returncode == 0
+    assert shell.run("alias", "list", "F").stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["publish", "nosuch"], "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nosuch"),
+        (["alias", "set", "F", "live", "9"], "function:F:9"),
+        (["alias", "set", "F", "live", "1", "--weight", "1=0.5"], "is already included in routing configuration"),
+        (["alias", "set", "F", "live", "1", "--weight", "half"], "--weight is VERSION=WEIGHT"),
+        (["alias", "set", "F", "1", "1"], "failed to satisfy constraint"),
+    ],
+)
+def test_what_awss_rules_refuse_is_one_message(shell: Shell, project: Path, arguments: list[str], said: str) -> None:
+    shell.run("deploy")
+    shell.run("publish", "F")
+    done = shell.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") <= 2
+
+
+def test_logs_of_one_function_and_as_they_come(serve: Callable[..., Served], shell: Shell, project: Path) -> None:
+    assert shell.run("logs").returncode == 4
+    serve()
+    assert shell.fire("F")[0] == 0
+    lines = [json.loads(line) for line in shell.run("logs", "F", "--json").stdout.splitlines()]
+    assert [line["stream"] for line in lines] == ["platform", "platform", "function", "platform", "platform"]
+    assert lines[2]["text"] == "first"
+    assert shell.run("logs", "G").stdout == b""
+    follow = subprocess.Popen([WORKBENCH, "logs", "-f"], env=shell.env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert follow.stdout is not None
+        for _ in lines:
+            follow.stdout.readline()
+        shell.fire("F")
+        seen = [follow.stdout.readline() for _ in range(4)]
+        assert seen[1].endswith("  first\n")
+        assert "REPORT RequestId:" in seen[3]
+    finally:
+        follow.kill()
+        follow.wait()
+        assert follow.stdout is not None
+        follow.stdout.close()
