@@ -116,6 +116,7 @@ def open_face(engine: FakeEngine) -> Open:
             link=lambda connect, mirror: Link(connect, mirror, now=lambda: time.now),
             **options,
         )
+        app.animation_level = "none"
         async with app.run_test(size=size, notifications=True) as pilot:
             face = Face(app, pilot, engine, time)
             await face.frame()

@@ -34,8 +34,8 @@ STATUS = EngineStatus(
 class FakeEngine:
     """An `EnginePort`. `advance` moves its clock; the other verbs write events at the present moment."""
 
-    def __init__(self, status: EngineStatus = STATUS) -> None:
-        self.live = Live()
+    def __init__(self, status: EngineStatus = STATUS, *, keep: int = 2_000) -> None:
+        self.live = Live(invocations=keep)
         self.now = 1_000_000 * MS
         self.gone = False
         self.raises: Exception | None = None
@@ -43,7 +43,8 @@ class FakeEngine:
         self.stopped_environments: list[str] = []
         self.stops = 0
         self.answer: Callable[[InvokeRequest], Awaitable[InvocationResult]] | None = None
-        self._status = status
+        self.engine_status = status
+        self._functions_of: dict[str, str] = {}
         self._ids = count(1)
 
     @property
@@ -75,6 +76,7 @@ class FakeEngine:
         self.live.apply(ev.AliasChanged(self.now, alias))
 
     def environment(self, id: str, state: State, function: str, *, version: str = LATEST, reason: str = "") -> None:
+        self._functions_of[id] = function
         self.live.apply(
             ev.EnvironmentChanged(self.now, id, state, reason, function, version, "bubblewrap", 128, 100, 41)
         )
@@ -167,8 +169,7 @@ class FakeEngine:
         if self.raises is not None:
             raise self.raises
         self.stopped_environments.append(environment)
-        view = self.live._environments.view(environment)
-        self.environment(environment, State.STOPPED, view.function, reason="killed by hand")
+        self.environment(environment, State.STOPPED, self._functions_of[environment], reason="killed by hand")
 
     async def changes(self, since: int) -> Delta:
         self._check()
@@ -177,7 +178,7 @@ class FakeEngine:
 
     async def status(self) -> EngineStatus:
         self._check()
-        return self._status
+        return self.engine_status
 
     async def stop(self) -> None:
         self._check()

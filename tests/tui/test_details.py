@@ -3,6 +3,7 @@
 import pytest
 
 from tests.tui.conftest import SMALL, WIDE
+from tests.tui.fake_port import FakeEngine
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import ResourceNotFound
 from workbench.model.invocations import InvocationStatus
@@ -112,12 +113,18 @@ async def test_a_kill_that_fails_is_a_notice(open_face, engine):
         assert face.said == ["ResourceNotFoundException: no such environment"]
 
 
-async def test_details_survive_an_engine_that_forgets(open_face, engine):
+async def test_details_survive_an_engine_that_forgets(open_face):
+    engine = FakeEngine(keep=1)
+
+    async def connect():
+        return engine
+
+    engine.function("hello")
     engine.run("r-1", "hello", "e-1", status=InvocationStatus.ERROR, error_type="ValueError")
-    async with open_face() as face:
+    async with open_face(connect=connect) as face:
         await face.press("3", "enter")
-        engine.live._keep = 0
-        engine.accepted("r-2", "hello", "e-1")
+        for number in range(2, 5):
+            engine.run(f"r-{number}", "hello", "e-1")
         await face.frame()
         assert "r-1" not in face.app.mirror.invocations
         assert "ValueError" in face.text

@@ -1,6 +1,9 @@
 """The first screen: what it shows, and how a person moves about in it."""
 
+from dataclasses import replace
+
 import pytest
+from textual.events import MouseScrollDown
 
 from tests.tui.conftest import SMALL, WIDE
 from tests.tui.fake_port import STATUS
@@ -66,9 +69,8 @@ async def test_the_header_tells_backend_boundary_and_rates(open_face, engine):
 
 
 async def test_a_backend_without_a_boundary_says_so(open_face, engine):
-    from dataclasses import replace
-
-    engine._status = replace(STATUS, backend="subprocess", isolated=False, backend_why="bubblewrap is not installed")
+    why = "bubblewrap is not installed"
+    engine.engine_status = replace(STATUS, backend="subprocess", isolated=False, backend_why=why)
     async with open_face() as face:
         assert "subprocess ▲ no boundary: trusted code only" in face.lines[0]
         assert "bubblewrap is not installed" in face.lines[0]
@@ -241,8 +243,6 @@ async def test_the_mouse_selects_scrolls_and_opens(open_face, engine):
 
 
 def _wheel(widget):
-    from textual.events import MouseScrollDown
-
     return MouseScrollDown(widget, 3, 3, 0, 1, 0, False, False, False)
 
 
@@ -284,3 +284,13 @@ async def test_timelines_zoom(open_face, engine):
         assert "-10 s" in face.text
         await face.press("plus", "plus")
         assert "-5 s" in face.text
+
+
+async def test_a_retry_replaces_the_row_of_its_first_attempt(open_face, engine):
+    engine.run("r-1", "hello", "e-1", status=InvocationStatus.ERROR)
+    async with open_face() as face:
+        assert "✗ error" in face.text
+        engine.run("r-1", "hello", "e-1")
+        await face.frame()
+        assert "✗ error" not in face.text
+        assert "✓ ok" in face.text

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from tests.tui.fake_port import FakeEngine
 from workbench.live.view import Delta, LogView
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.invocations import InvocationStatus
 from workbench.tui import mirror as mirror_module
 from workbench.tui.mirror import Changed, Gap, Mirror
 
@@ -87,18 +88,30 @@ def test_invocations_stand_in_the_order_in_which_they_were_accepted():
 
 
 def test_what_the_engine_forgets_is_forgotten():
-    mirror, engine = Mirror(), FakeEngine()
-    engine.live._keep = 2
+    mirror, engine = Mirror(), FakeEngine(keep=2)
     engine.function("hello")
     for number in range(2):
         engine.run(f"r-{number}", "hello", "e-1")
     pull(mirror, engine)
-    for number in range(2, 4):
+    for number in range(2, 9):
         engine.run(f"r-{number}", "hello", "e-1")
-    changed = pull(mirror, engine)
-    assert changed.invocations
-    assert list(mirror.invocations) == ["r-1", "r-2", "r-3"]
-    assert mirror.totals.invocations_dropped == 1
+    pull(mirror, engine)
+    fresh = Mirror()
+    pull(fresh, engine)
+    assert list(mirror.invocations) == list(fresh.invocations)
+    assert "r-0" not in mirror.invocations
+    assert mirror.totals.invocations_dropped == 9 - len(mirror.invocations)
+
+
+def test_a_retry_stands_where_it_was_accepted_again():
+    mirror, engine = Mirror(), FakeEngine()
+    engine.function("hello")
+    engine.run("again", "hello", "e-1", status=InvocationStatus.ERROR)
+    engine.run("other", "hello", "e-1")
+    pull(mirror, engine)
+    engine.run("again", "hello", "e-1")
+    pull(mirror, engine)
+    assert list(mirror.invocations) == ["other", "again"]
 
 
 def test_lost_lines_are_counted_and_shown_as_a_gap():

@@ -1,7 +1,8 @@
 """Asynchronous invocations: accepted durably, then delivered with AWS's retries.
 
 Source: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation": two retries after
-a function error, one minute and then two minutes later; throttles are retried with back-off from 1 second to 5 minutes.
+a function error, one minute and then two minutes later; throttles and errors of the system are retried with back-off,
+from 1 second to 5 minutes, and use no attempt up.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 
 from workbench.engine.clock import Clock
 from workbench.engine.ports import Store, StoreThread
-from workbench.model.errors import ResourceNotFound, TooManyRequests, WorkbenchError
+from workbench.model.errors import ResourceNotFound, StateError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, QueuedEvent
 
 RETRY_SECONDS = (60.0, 120.0)
 MAX_AGE_SECONDS = 6 * 3600.0
-_THROTTLE_FIRST, _THROTTLE_LAST = 1.0, 300.0
+_BACK_OFF_FIRST, _BACK_OFF_LAST = 1.0, 300.0
 _log = logging.getLogger("workbench.queue")
 
 
@@ -64,41 +65,48 @@ class EventQueue:
         self._spawn(self._deliver(event))
 
     async def _deliver(self, event: QueuedEvent) -> None:
-        back_off = _THROTTLE_FIRST
+        back_off = _BACK_OFF_FIRST
         while not self.closed:
-            wait = event.due - self._clock.time()
+            # Nothing is ever due later than the longest pause; a clock that was set back must not make it so.
+            wait = min(event.due - self._clock.time(), _BACK_OFF_LAST)
             if wait > 0:
                 await self._clock.sleep(wait)
             try:
                 result = await self._submit(event)
-            except TooManyRequests:
-                event = replace(event, due=self._clock.time() + back_off)
-                back_off = min(back_off * 2, _THROTTLE_LAST)
             except ResourceNotFound as error:
                 _log.warning("event %s dropped: %s", event.request_id, error)
                 break
-            except WorkbenchError as error:
-                _log.warning("event %s will be tried again: %s", event.request_id, error)
-                event = self._again(event)
+            except WorkbenchError as error:  # the function never had it
+                if not isinstance(error, TooManyRequests):
+                    _log.warning("event %s will be tried again: %s", event.request_id, error)
+                event = replace(event, due=self._clock.time() + back_off)
+                back_off = min(back_off * 2, _BACK_OFF_LAST)
             else:
                 if result.function_error is None:
                     break
                 event = self._again(event)
             if self.closed:
                 return
-            exhausted = event.attempts > len(RETRY_SECONDS)
-            if exhausted or self._clock.time() - event.accepted > MAX_AGE_SECONDS:
+            if event.attempts > len(RETRY_SECONDS) or event.due - event.accepted > MAX_AGE_SECONDS:
                 _log.warning(
                     "event %s for %s given up after %d attempts", event.request_id, event.function, event.attempts
                 )
                 break
-            await self._thread.run(self._store.put_event, event)
-        if self.closed:
+            await self._write(self._store.put_event, event)
+        else:
             return
-        await self._thread.run(self._store.delete_event, event.request_id)
+        await self._write(self._store.delete_event, event.request_id)
         self._pending -= 1
         if self._pending == 0:
             self._empty.set()
+
+    async def _write(self, call: Callable[[Any], None], argument: Any) -> None:
+        """Keep the store up to date. If it fails the event goes on as it should; only an engine that starts later
+        delivers it once more than it had to."""
+        try:
+            await self._thread.run(call, argument)
+        except StateError as error:
+            _log.error("the queue cannot be written: %s", error)
 
     def _again(self, event: QueuedEvent) -> QueuedEvent:
         delay = RETRY_SECONDS[min(event.attempts, len(RETRY_SECONDS) - 1)]

@@ -229,6 +229,7 @@ class Live:
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
             view.memory_size = function.memory_size
+        self._trim()
 
     def _started(self, event: ev.InvocationStarted) -> None:
         view = self._invocations.view(event.request_id)
@@ -257,7 +258,7 @@ class Live:
             function.duration_ms += event.duration_ms
             function.billed_ms += event.billed_ms
             self._functions.touch(view.function, self.seq, function)
-        self._close(event.request_id)
+        self._closed[event.request_id] = None
 
     def _refused(self, event: ev.InvocationRefused) -> None:
         view = InvocationView(
@@ -276,13 +277,13 @@ class Live:
         self.totals.throttles += 1
         if function := self._function(event.function):
             function.throttles += 1
-        self._close(event.request_id)
+        self._closed[event.request_id] = None
+        self._closed.move_to_end(event.request_id)
+        self._trim()
 
-    def _close(self, request_id: str) -> None:
-        """It has ended: forget the one that ended first beyond the bound. Running ones always stay."""
-        self._closed[request_id] = None
-        self._closed.move_to_end(request_id)
-        if len(self._closed) > self._keep:
+    def _trim(self) -> None:
+        """Forget the invocations that ended first beyond the bound; running ones always stay."""
+        while len(self._closed) > self._keep:
             key, _ = self._closed.popitem(last=False)
             del self._invocations[key]
             self._forget("invocations", key)

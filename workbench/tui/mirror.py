@@ -116,9 +116,11 @@ class Mirror:
     def _take_invocations(self, views: list[InvocationView]) -> None:
         fresh = []
         for view in views:
-            if view.request_id in self.invocations:
+            known = self.invocations.get(view.request_id)
+            if known is not None and known.accepted == view.accepted:
                 self.invocations[view.request_id] = view
-            else:
+            else:  # new, or accepted again: a retry keeps its request id
+                self.invocations.pop(view.request_id, None)
                 fresh.append(view)
         fresh.sort(key=lambda view: view.accepted)  # a delta lists them by their last change
         self.invocations.update((view.request_id, view) for view in fresh)

@@ -14,7 +14,7 @@ from workbench.tui.commands.base import bindings
 from workbench.tui.format import NOTHING, clock_ms, environment_id, milliseconds, number, plural, request_id, version
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.sanitize import one_line
-from workbench.tui.widgets.columns import Column
+from workbench.tui.widgets.columns import Column, Placed
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList
 
@@ -74,7 +74,7 @@ class InvocationList(RowList[InvocationView]):
         self._now = 0
         self._total = 0
         self._dropped = 0
-        self._running = False
+        self._counting = False
 
     def sync(self, mirror: Mirror, changed: Changed) -> None:
         """Take the invocations over when one changed; running ones are drawn anew each quarter of a second."""
@@ -87,9 +87,9 @@ class InvocationList(RowList[InvocationView]):
             if self.only is not None:
                 listed = [view for view in listed if view.function == self.only]
             listed.reverse()
-            self._running = mirror.totals.running > 0
+            self._counting = mirror.totals.running > 0
             self.show(listed)
-        elif changed.tick and self._running and not self.paused:
+        elif changed.tick and self._counting and not self.paused:
             self._now = mirror.now
             self.refresh()
 
@@ -97,7 +97,7 @@ class InvocationList(RowList[InvocationView]):
         return item.request_id
 
     def stamp(self, item: InvocationView) -> Hashable:
-        return item.request_id if item.status.ended else None
+        return (item.request_id, item.finished) if item.status.ended else None  # a retry has the same request id
 
     def piece(self, item: InvocationView, column: str, width: int) -> Piece | list[Piece]:
         match column:
@@ -124,6 +124,9 @@ class InvocationList(RowList[InvocationView]):
                 return (used, "dim")
             case _:
                 return (item.error_type or item.why, "bad" if item.error_type else "dim")
+
+    def heading(self, column: Placed) -> str:
+        return "FUNCTION" if column.name == "function" and len(column.title) > column.width else column.title
 
     def title(self) -> Content:
         of = f"  {one_line(self.only)}" if self.only else ""
