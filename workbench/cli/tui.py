@@ -12,9 +12,10 @@ from workbench.model.errors import EngineGone, UsageError
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
-    from workbench.client.project import Project
+    from workbench.client.project import Endpoint, Project
 
 DEFAULT_PORT = 3001
+DEFAULT_GATEWAY_PORT = 3000
 
 
 def tui() -> None:
@@ -24,21 +25,18 @@ def tui() -> None:
     if not sys.stdout.isatty():
         raise UsageError("the terminal UI needs a terminal", mend="workbench serve runs the engine headless")
     project = find_project()
-    ensure_engine(project)
-    from workbench.tui import read_saved_events, run
-
     template = project.root / "template.yaml"
+    attach = _Attach(project)
 
     async def deploy() -> str:
         from workbench import app
 
-        lines = await app.deploy(await connect(), project, template)
+        lines = await app.deploy(await attach(), project, template)
         return "; ".join(lines) if lines else "nothing has changed"
 
-    async def connect() -> EnginePort:
-        return await _connect(project)
+    from workbench.tui import read_saved_events, run
 
-    run(connect, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
+    run(attach, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
     endpoint = read_endpoint(project)
     if endpoint is not None:
         where = f"pid {endpoint.pid}, {endpoint.url}"
@@ -60,7 +58,8 @@ def ensure_engine(project: Project) -> None:
     with log.open("ab") as errors:
         begun = errors.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "workbench", "serve", "--json", "--port", str(_port())],
+            [sys.executable, "-m", "workbench", "serve", "--json", "--port", str(_port(DEFAULT_PORT))]
+            + ["--gateway-port", str(_port(DEFAULT_GATEWAY_PORT))],
             cwd=project.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -76,22 +75,38 @@ def ensure_engine(project: Project) -> None:
     json.loads(line)
 
 
-def _port() -> int:
+def _port(usual: int) -> int:
     """The usual port, or any when something else has it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", DEFAULT_PORT))
+            probe.bind(("127.0.0.1", usual))
         except OSError:
             return 0
-    return DEFAULT_PORT
+    return usual
 
 
-async def _connect(project: Project) -> EnginePort:
-    from workbench.client.project import read_endpoint
-    from workbench.client.remote import connect
+class _Attach:
+    """Attaches to the project's engine. The first time it starts one if none runs; later a lost one is waited for."""
 
-    endpoint = read_endpoint(project)
-    if endpoint is None:
-        raise EngineGone(f"no engine is running for {project.root}", mend="workbench serve starts one")
-    return connect(endpoint)
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._started = False
+        self._endpoint: Endpoint | None = None
+        self._port: EnginePort | None = None
+
+    async def __call__(self) -> EnginePort:
+        import asyncio
+
+        from workbench.client.project import read_endpoint
+        from workbench.client.remote import connect
+
+        if not self._started:
+            await asyncio.to_thread(ensure_engine, self._project)
+            self._started = True
+        endpoint = read_endpoint(self._project)
+        if endpoint is None:
+            raise EngineGone(f"no engine is running for {self._project.root}", mend="workbench serve starts one")
+        if self._port is None or endpoint != self._endpoint:
+            self._endpoint, self._port = endpoint, connect(endpoint)
+        return self._port

@@ -138,10 +138,11 @@ class ExecutionEnvironment:
             return _forbidden("next")
         self._reply = reply
         self._cancel_timer()
+        now = self._clock.monotonic_ns()
         if self._sandbox.measured_lately:
-            self._finish(invocation)
+            self._finish(invocation, now)
         else:
-            self._services.spawn(self._measure_and_finish(invocation))
+            self._services.spawn(self._measure_and_finish(invocation, now))
         return None
 
     def respond(self, request_id: str, body: bytes) -> Answer:
@@ -333,14 +334,14 @@ class ExecutionEnvironment:
         payload = timed_out(invocation.request_id, self.version.configuration.timeout)
         self._services.spawn(self._conclude(invocation, InvocationStatus.TIMEOUT, payload, None, "timeout"))
 
-    async def _measure_and_finish(self, invocation: Invocation) -> None:
+    async def _measure_and_finish(self, invocation: Invocation, ended: int) -> None:
         await self._measure()
         if self.invocation is invocation and self.state is EnvironmentState.BUSY:
-            self._finish(invocation)
+            self._finish(invocation, ended)
 
-    def _finish(self, invocation: Invocation) -> None:
+    def _finish(self, invocation: Invocation, ended: int) -> None:
         """The runtime asked for the next invocation: this one is over and the environment is free."""
-        self._report(invocation, "error" if invocation.function_error else None, None)
+        self._report(invocation, ended, "error" if invocation.function_error else None, None)
         self.invocation = None
         if self in self.pool.finishing:
             self.pool.finishing.remove(self)
@@ -376,18 +377,15 @@ class ExecutionEnvironment:
             self._sandbox.max_memory_mb = self.version.configuration.memory_size
         if self.invocation is not invocation:
             return
-        self._report(invocation, "timeout" if status is InvocationStatus.TIMEOUT else "error", error_type, until=now)
+        self._report(invocation, now, "timeout" if status is InvocationStatus.TIMEOUT else "error", error_type)
         self.invocation = None
         if status is InvocationStatus.TIMEOUT:
             self.stop(reason)
         else:
             self._fail(reason)
 
-    def _report(
-        self, invocation: Invocation, status: str | None, error_type: str | None, until: int | None = None
-    ) -> None:
-        now = until if until is not None else self._clock.monotonic_ns()
-        duration_ms = round((now - invocation.started) / 1e6, 2)
+    def _report(self, invocation: Invocation, ended: int, status: str | None, error_type: str | None) -> None:
+        duration_ms = round((ended - invocation.started) / 1e6, 2)
         version = self.version
         self._platform(report.end(invocation.request_id))
         self._platform(
