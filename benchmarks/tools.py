@@ -76,7 +76,7 @@ def project() -> Iterator[dict[str, str]]:
 def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
     """A running engine with the samples deployed; its endpoint's host and port."""
     process = subprocess.Popen(
-        [WORKBENCH, "serve", "--json", "--port", "0", "--backend", backend],
+        [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support import require_tool
+from tests.support import require_docker, require_tool
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def test_in_ci_a_missing_tool_fails(no_tools, monkeypatch):
         require_tool("bwrap")
 
 
-def test_in_ci_docker_may_still_be_missing(no_tools, monkeypatch):
+def test_in_ci_docker_that_does_not_run_fails(no_tools, monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_CI", "1")
-    with pytest.raises(pytest.skip.Exception):
-        require_tool("docker")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(pytest.fail.Exception, match=r"no Docker daemon listens at .*docker\.sock"):
+        require_docker()

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import json
 import os
+import resource
 import secrets
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,21 +26,24 @@ from workbench.client.local import connect
 from workbench.client.port import EnginePort
 from workbench.client.project import Project, cache_folder, runtime_folder
 from workbench.engine.backend_host import BackendHost
-from workbench.engine.catalogue import Catalogue, find_python
+from workbench.engine.catalogue import Catalogue
 from workbench.engine.clock import SystemClock
 from workbench.engine.engine import Engine, Options
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
-from workbench.model.errors import BackendUnavailable, UsageError, WorkbenchError
+from workbench.model.errors import BackendUnavailable, StateError, UsageError, WorkbenchError
 from workbench.model.names import Account
-from workbench.store.folder import StateFolder, write_durably
+from workbench.store.folder import StateFolder, own_folder, write_durably
 from workbench.store.sqlite import SqliteStore
 from workbench.store.thread import StoreThread
 
 if TYPE_CHECKING:
     from workbench.http.front import Front
+    from workbench.http.gateway.door import Gateway
 
 AUTO = "auto"
+#: As many files as an engine may have open, if the machine allows it: each environment takes several.
+OPEN_FILES = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +104,30 @@ async def _probe(name: str) -> tuple[Health, bool]:
 
 @asynccontextmanager
 async def open_engine(
-    project: Project, *, backend: str | None = None, seed: int | None = None, on_stop: Callable[[], None] | None = None
+    project: Project,
+    *,
+    backend: str | None = None,
+    seed: int | None = None,
+    on_stop: Callable[[], None] | None = None,
+    deliver: bool = True,
 ) -> AsyncIterator[Running]:
     """An engine on a project's state folder, closed with everything it started.
 
+    With `deliver` false, events that an earlier engine had queued stay for one that lives longer.
+
     Raises:
-        StateError: another engine has the folder, or it cannot be used.
+        StateLocked: another engine has the folder.
+        StateError: the folder, or the one for scratch files, cannot be used.
         BackendUnavailable: see `choose_backend`.
     """
-    folder = StateFolder(project.state)
-    keeper = Keeper()
-    scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=runtime_folder()))
-    try:
+    with ExitStack() as closing:
+        folder = StateFolder(project.state)
+        closing.callback(folder.close)
+        _raise_file_limit()
+        scratch = _scratch_folder()
+        closing.callback(shutil.rmtree, scratch, ignore_errors=True)
+        keeper = Keeper()
+        closing.callback(keeper.close)
         choice = await choose_backend(backend or project.backend)
         store = SqliteStore(folder)
         clock = SystemClock()
@@ -122,7 +138,12 @@ async def open_engine(
                 await choose_backend(name)
             host = BackendHost(name, registry.create(name))
             host.start()
-            await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard))
+            try:
+                await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard))
+            except BaseException:
+                with suppress(WorkbenchError):  # the failure to open says more
+                    await host.aclose()
+                raise
             return host
 
         catalogue = Catalogue(project.region, cache_folder())
@@ -153,15 +174,41 @@ async def open_engine(
             ),
             on_stop=on_stop,
         )
-        await engine.open()
+        await engine.open(deliver=deliver)
         try:
             yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32), catalogue)
         finally:
             await engine.aclose()
-    finally:
-        keeper.close()
-        shutil.rmtree(scratch, ignore_errors=True)
-        folder.close()
+
+
+def _scratch_folder() -> Path:
+    folder = runtime_folder()
+    try:
+        return Path(tempfile.mkdtemp(prefix="workbench-", dir=folder))
+    except OSError as error:
+        raise StateError(f"cannot make a scratch folder in {folder}: {error.strerror}") from error
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS has a further limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def engine_log(project: Project) -> int:
+    """The open log file of an engine that is started in the background, never through a link.
+
+    Raises:
+        StateError: the state folder or the file cannot be used.
+    """
+    own_folder(project.state)
+    path = project.state / "engine.log"
+    try:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"cannot use {path}: {error.strerror}", mend="remove it if it is a link") from error
 
 
 async def serve(
@@ -169,6 +216,7 @@ async def serve(
     *,
     backend: str | None,
     port: int,
+    gateway_port: int,
     seed: int | None,
     ready: Callable[[dict[str, object], Choice], None],
 ) -> None:
@@ -177,11 +225,12 @@ async def serve(
     `ready` gets what `serve --json` prints, once, when requests are answered.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: a port is taken.
         StateError, BackendUnavailable: as `open_engine`.
     """
     from workbench.http.control import Control
     from workbench.http.front import Front
+    from workbench.http.gateway.door import Gateway
     from workbench.http.lambda_api.api import LambdaApi
 
     stopping = asyncio.Event()
@@ -194,46 +243,78 @@ async def serve(
         loop.call_later(0.05, stopping.set)
 
     async with open_engine(project, backend=backend, seed=seed, on_stop=stop_soon) as running:
-        await running.engine.backend()
+        if not await _unless(stopping, running.engine.backend()):
+            return
         api = LambdaApi(
             running.port,
             await running.port.account(),
             runtime_version_arn=lambda runtime, architecture: running.catalogue.arn(runtime),
         )
         front = Front(api, Control(running.port, running.key))
+        gateway = Gateway(running.port)
+        await _listen(front, port, "--port")
         try:
-            await front.open("127.0.0.1", port)
-        except OSError as error:
-            raise UsageError(
-                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}", mend="--port 0 picks a free one"
-            ) from error
-        running.engine.announce({"lambda": front.url})
+            await _listen(gateway, gateway_port, "--gateway-port")
+        except UsageError:
+            front.close()
+            raise
+        urls = {"lambda": front.url, "gateway": gateway.url}
+        running.engine.announce(urls)
         endpoint = {"url": front.url, "key": running.key, "pid": os.getpid(), "state": str(project.state)}
         write_durably(project.endpoint_file, json.dumps(endpoint).encode())
         # What is there by now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         try:
-            ready({"lambda": front.url, "pid": os.getpid(), "state": str(project.state)}, running.choice)
+            if stopping.is_set():
+                return
+            ready({**urls, "pid": os.getpid(), "state": str(project.state)}, running.choice)
             await stopping.wait()
         finally:
             project.endpoint_file.unlink(missing_ok=True)
-            await _close(front)
+            await _close(front, gateway)
 
 
-async def _close(front: Front) -> None:
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do the work, or give it up when we are told to stop; whether it was done."""
+    doing, told = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((doing, told), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+    if stopping.is_set():
+        return False
+    await doing
+    return True
+
+
+async def _listen(door: Front | Gateway, port: int, option: str) -> None:
+    try:
+        await door.open("127.0.0.1", port)
+    except OSError as error:
+        raise UsageError(
+            f"port {port} of 127.0.0.1 cannot be used: {error.strerror}", mend=f"{option} 0 picks a free one"
+        ) from error
+
+
+async def _close(*doors: Front | Gateway) -> None:
     """Stop listening; what is being answered has a moment to leave."""
-    front.close()
+    for door in doors:
+        door.close()
     await asyncio.sleep(0)
 
 
 async def deploy(port: EnginePort, project: Project, template: Path) -> list[str]:
     """Bring a template's functions to the engine; what was done, a line each."""
     from workbench.templates.deploy import deploy as bring
+    from workbench.templates.deploy import deploy_routes, source_of
     from workbench.templates.sam import read_template
 
     account = await port.account()
-    return await bring(port, read_template(template, project.parameters, account))
+    wanted = read_template(template, project.parameters, account)
+    return await bring(port, wanted) + await deploy_routes(port, source_of(template), wanted)
 
 
 def template_functions(project: Project, template: Path) -> list[str]:
@@ -257,17 +338,8 @@ async def bring_function(port: EnginePort, project: Project, template: Path, nam
 async def runtime_report(project: Project) -> list[tuple[str, str, str]]:
     """The runtimes that Workbench can run: identifier, what realises it here, and the mend if nothing does."""
     catalogue = Catalogue(project.region, cache_folder())
-    found = []
-    for runtime in catalogue.known():
-        python = catalogue.python(runtime)
-        if python is None:
-            continue
-        interpreter = await asyncio.to_thread(find_python, python)
-        if interpreter is None:
-            found.append((runtime, f"no Python {python} here", f"uv python install {python}"))
-        else:
-            found.append((runtime, f"{interpreter.version} at {interpreter.executable}", ""))
-    return found
+    looks = [(runtime, await asyncio.to_thread(catalogue.look, runtime)) for runtime in catalogue.known()]
+    return [(runtime, *look) for runtime, look in looks if look is not None]
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -15,6 +15,8 @@ UID, GID = 993, 990
 USER = "sbx_user1051"
 INIT = "/run/workbench/init.py"
 LANGUAGE = "/var/lang"
+#: Where the Python that runs init is shown, when the function's own language is another one.
+PYTHON = "/var/workbench/python"
 MB = 1 << 20
 
 #: bubblewrap's options, and the versions that brought them.
@@ -28,12 +30,15 @@ class Machine:
 
     root: the engine runs as root, so there is no user namespace, and init gives up the rights.
     setuid: bwrap is installed setuid root, and then refuses some options.
+    python, python_prefix: a Python for init, and the tree that it needs, for functions in another language.
     links: top-level links such as /bin -> usr/bin. folders: those that are directories of their own.
     etc: files and folders below /etc that are shown as they are.
     """
 
     root: bool
     version: tuple[int, ...]
+    python: Path
+    python_prefix: Path
     setuid: bool = False
     links: Mapping[str, str]
     folders: tuple[str, ...] = ()
@@ -52,10 +57,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an interpreter is inside: its path there, and the host folder that is shown at /var/lang, if one is."""
+    """Where an interpreter is inside: its path there, and the host folder that is shown at `root`, if one is."""
 
     interpreter: str
-    language: Path | None
+    tree: Path | None
+    root: str = LANGUAGE
 
 
 def place(runtime: RuntimeVersion) -> Place:
@@ -64,15 +70,27 @@ def place(runtime: RuntimeVersion) -> Place:
     Raises:
         BackendError: the interpreter is outside of its tree.
     """
-    if runtime.prefix.is_relative_to("/usr"):
-        return Place(str(runtime.interpreter), None)
-    for interpreter, prefix in (
-        (runtime.interpreter, runtime.prefix),
-        (runtime.interpreter.resolve(), runtime.prefix.resolve()),
-    ):
-        if interpreter.is_relative_to(prefix) and prefix != Path("/"):
-            return Place(str(PurePosixPath(LANGUAGE) / interpreter.relative_to(prefix)), prefix)
-    raise BackendError(f"{runtime.runtime}: the interpreter {runtime.interpreter} is not below {runtime.prefix}")
+    if runtime.interpreter is None or runtime.prefix is None:
+        return Place("", None)
+    return _place(runtime.interpreter, runtime.prefix, LANGUAGE)
+
+
+def init_place(runtime: RuntimeVersion, where: Place, machine: Machine) -> Place:
+    """The Python that runs init: the function's own interpreter, or for another language Workbench's.
+
+    Raises:
+        BackendError: the interpreter is outside of its tree.
+    """
+    return where if runtime.is_python else _place(machine.python, machine.python_prefix, PYTHON)
+
+
+def _place(interpreter: Path, prefix: Path, root: str) -> Place:
+    if prefix.is_relative_to("/usr"):
+        return Place(str(interpreter), None, root)
+    for path, tree in ((interpreter, prefix), (interpreter.resolve(), prefix.resolve())):
+        if path.is_relative_to(tree) and tree != Path("/"):
+            return Place(str(PurePosixPath(root) / path.relative_to(tree)), tree, root)
+    raise BackendError(f"the interpreter {interpreter} is not below {prefix}")
 
 
 def layout(where: Place) -> Layout:
@@ -135,8 +153,10 @@ def sandbox(
     folders = ["/opt", LANGUAGE]
     if spec.opt is not None:
         binds["/opt"] = str(spec.opt)
-    if where.language is not None:
-        binds[LANGUAGE] = str(where.language)
+    starter = init_place(spec.runtime, where, machine)
+    for shown in (where, starter):
+        if shown.tree is not None:
+            binds[shown.root] = str(shown.tree)
     arguments = [*namespaces(machine, spec.network), *system(machine), "--perms", "1777"]
     if machine.sizes:
         arguments += ["--size", str(spec.tmp_size * MB)]
@@ -148,9 +168,9 @@ def sandbox(
         arguments += ["--ro-bind-try" if inside in etc else "--ro-bind", outside, inside]
     for path, descriptor in data.items():
         arguments += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
-    if where.language is not None:
+    if starter.tree is not None:
         # For init alone: an interpreter built to find its library by the absolute path of its old place.
-        arguments += ["--setenv", "LD_LIBRARY_PATH", f"{LANGUAGE}/lib"]
+        arguments += ["--setenv", "LD_LIBRARY_PATH", f"{starter.root}/lib"]
     if seccomp is not None:
         arguments += ["--seccomp", str(seccomp)]
     return [*arguments, "--chdir", "/", "--remount-ro", "/dev", "--remount-ro", "/"]

@@ -8,11 +8,12 @@ import secrets
 
 from workbench.backends import cgroups
 from workbench.backends.api import API_VERSION, Capabilities, EnvironmentSpec, Health, Host, Network
+from workbench.backends.box import seccomp
 from workbench.backends.cgroups import Role
 from workbench.backends.proctable import MemoryWatch
 from workbench.model.errors import BackendError, BackendUnavailable
 from workbench.model.runtimes import RuntimeVersion
-from workbench_bubblewrap import arguments, probe, seccomp
+from workbench_bubblewrap import arguments, probe
 from workbench_bubblewrap.box import Maker
 from workbench_bubblewrap.environment import BubblewrapEnvironment
 
@@ -69,8 +70,8 @@ class BubblewrapBackend:
         return Health(usable=True, notes=tuple(notes))
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
-        """Look for the interpreter, and at where it will be."""
-        if not runtime.interpreter.exists():
+        """Look for the interpreter, if it has one, and at where it will be."""
+        if runtime.interpreter is not None and not runtime.interpreter.exists():
             raise BackendError(f"{runtime.runtime}: there is no interpreter at {runtime.interpreter}")
         arguments.place(runtime)
 

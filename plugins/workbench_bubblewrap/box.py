@@ -11,23 +11,19 @@ import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from socket import socket
 from typing import Any
 
 from workbench.backends import cgroups, process
 from workbench.backends.api import EnvironmentSpec, Host, Layout, Network
+from workbench.backends.box import INIT, seccomp
+from workbench.backends.box.channel import Channel, listener_from
+from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.model.errors import BackendError
-from workbench_bubblewrap import arguments, seccomp
+from workbench_bubblewrap import arguments
 from workbench_bubblewrap.arguments import GID, MB, UID, Machine
-from workbench_bubblewrap.channel import Channel, listener_from
 
-INIT = Path(__file__).with_name("init.py")
-#: What a sandbox may use beyond MemorySize: init, bubblewrap's own process and the kernel's tables. Files in /tmp are
-#: charged to the function's memory, as they are kept in it.
-MEMORY_SLACK = 16 * MB
-MAX_PROCESSES = 1024
 #: Processes of a sandbox that are not the function's: bubblewrap and init.
 OWN_PROCESSES = 2
 #: How much of what bubblewrap and init say on stderr goes into a message.
@@ -161,7 +157,7 @@ class Box:
             command = [
                 *(self._maker.bwrap, "--args", str(options_fd), "--info-fd", str(info_theirs), "--"),
                 *arguments.init_command(
-                    self._place.interpreter,
+                    arguments.init_place(spec.runtime, self._place, self._maker.machine).interpreter,
                     channel=self._channel.theirs,
                     uid=self._uid,
                     listen=spec.network is not Network.HOST,

@@ -140,6 +140,8 @@ def _machine(bwrap: str, version: tuple[int, ...]) -> Machine:
     return Machine(
         root=os.geteuid() == 0,
         version=version,
+        python=Path(sys.base_prefix, "bin", "python{}.{}".format(*sys.version_info)),
+        python_prefix=Path(sys.base_prefix),
         setuid=bool(Path(bwrap).stat().st_mode & stat.S_ISUID) and os.geteuid() != 0,
         links={str(path): os.readlink(path) for path in tops if path.is_symlink()},
         folders=tuple(str(path) for path in tops if path.is_dir() and not path.is_symlink()),

@@ -52,8 +52,8 @@ class SubprocessBackend:
         return Health(usable=True, notes=tuple(notes))
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
-        """Look for the interpreter."""
-        if not runtime.interpreter.exists():
+        """Look for the interpreter, if it has one."""
+        if runtime.interpreter is not None and not runtime.interpreter.exists():
             raise BackendError(f"{runtime.runtime}: there is no interpreter at {runtime.interpreter}")
 
     async def launch(self, spec: EnvironmentSpec) -> SubprocessEnvironment:

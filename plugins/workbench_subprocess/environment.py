@@ -47,7 +47,7 @@ class SubprocessEnvironment:
             task=str(spec.task),
             opt=str(spec.opt or ""),
             runtime=str(spec.runtime.client),
-            interpreter=str(spec.runtime.interpreter),
+            interpreter=str(spec.runtime.interpreter or ""),
         )
         self._host = host
         self._group = group

@@ -1,4 +1,6 @@
-"""What Lambda calls runtimes, as data: the catalogue that Workbench ships.
+"""What Lambda calls runtimes: the catalogue that Workbench ships, and the programs that run inside environments.
+
+python/ starts AWS's own runtime interface client; nodejs/ is a client of Workbench's own; `provided` needs none.
 
 Each file in catalogue/ is read through importlib.resources and holds one `[[runtime]]` table per runtime identifier,
 newest first:

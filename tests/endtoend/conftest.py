@@ -68,7 +68,7 @@ def serve(shell: Shell) -> Iterator[Callable[..., Served]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*args: str, backend: str = "subprocess") -> Served:
-        command = [WORKBENCH, "serve", "--json", "--port", "0", "--backend", backend, *args]
+        command = [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend, *args]
         process = subprocess.Popen(command, env=shell.env, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout is not None

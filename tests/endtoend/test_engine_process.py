@@ -17,10 +17,13 @@ BACKENDS = ["subprocess", pytest.param("bubblewrap", marks=pytest.mark.bubblewra
 
 def test_serve_says_in_one_json_line_where_it_is(serve: Callable[..., Served], shell: Shell) -> None:
     served = serve()
-    assert set(served.facts) == {"lambda", "pid", "state"}
+    assert set(served.facts) == {"lambda", "gateway", "pid", "state"}
     assert served.facts["pid"] == served.process.pid
     status = json.loads(shell.run("status", "--json").stdout)
-    assert (status["pid"], status["urls"]) == (served.process.pid, {"lambda": served.url})
+    assert (status["pid"], status["urls"]) == (
+        served.process.pid,
+        {"lambda": served.url, "gateway": served.facts["gateway"]},
+    )
 
 
 def test_fire_attaches_to_the_running_engine_and_reuses_its_environment(
@@ -71,6 +74,16 @@ def test_sigterm_shuts_down_in_order(serve: Callable[..., Served], shell: Shell)
     served.process.terminate()
     assert served.process.wait(10) == 0
     assert served.environment_pids() == []
+
+
+def test_sigterm_during_the_boot_ends_it(shell: Shell) -> None:
+    command = [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", "subprocess"]
+    process = subprocess.Popen(command, env=shell.env, stdout=subprocess.PIPE)
+    eventually((shell.state / "lock").exists)
+    process.terminate()
+    out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) in [(0, b""), (0, out)]
+    assert not (shell.state / "endpoint.json").exists()
 
 
 def test_a_second_engine_on_the_same_state_is_refused(serve: Callable[..., Served], shell: Shell) -> None:

@@ -1,4 +1,4 @@
-"""`workbench fire` in a real shell, on both backends."""
+"""`workbench fire` in a real shell, on each backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import pytest
 
 from tests.endtoend.conftest import Shell
 
-BACKENDS = ["subprocess", pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)]
+BACKENDS = [
+    "subprocess",
+    pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+    pytest.param("docker", marks=pytest.mark.docker),
+]
 on_each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
@@ -59,7 +63,7 @@ def test_an_unknown_function_is_one_line_that_lists_what_there_is(shell: Shell) 
     (line,) = [line for line in err.splitlines() if "trusted code only" not in line]
     assert line == (
         "workbench: there is no function 'nosuch'; "
-        "there are: chatty, counter, crash, hello, init_error, oom, slow, timeout"
+        "there are: chatty, counter, crash, hello, init_error, node_hello, oom, shell_hello, slow, timeout"
     )
 
 
@@ -78,7 +82,10 @@ def test_an_event_that_is_no_json_is_pointed_at(shell: Shell) -> None:
     [
         (["hello:1", "--qualifier", "2"], "give the qualifier once"),
         (["hello", "--event", "no/such/file.json"], "neither JSON nor a file"),
-        (["hello", "--backend", "nosuch"], "there is no backend named 'nosuch'; installed: bubblewrap, subprocess"),
+        (
+            ["hello", "--backend", "nosuch"],
+            "there is no backend named 'nosuch'; installed: bubblewrap, docker, subprocess",
+        ),
         (["hello", "--template", "no.yaml"], "no.yaml"),
         (["hello", "--type", "Wrong"], "Wrong"),
     ],
@@ -126,6 +133,14 @@ def test_an_event_invocation_in_a_one_shot_is_waited_for(shell: Shell) -> None:
     code, out, _ = shell.fire("hello", "--type", "Event", "--backend", "subprocess")
     assert code == 0
     assert len(out.strip()) == 36
+
+
+def test_two_one_shots_at_once_take_turns(shell: Shell) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: shell.fire("hello", "--backend", "subprocess"), range(2)))
+    assert [(code, json.loads(out)) for code, out, _ in done] == [(0, {"message": "Hello, world!"})] * 2
 
 
 def test_changed_code_is_what_runs(shell: Shell, tmp_path: Path) -> None:

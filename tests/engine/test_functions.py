@@ -1,4 +1,4 @@
-"""Functions, versions and aliases: AWS's rules and texts (lambda-semantics.md §6), on a real store and a virtual clock."""
+"""Functions, versions and aliases: AWS's rules and texts (lambda-semantics.md §6), with the real store."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_a_function_whose_runtime_is_missing_fails_and_says_why(made: Worl
         "InvalidRuntime",
     )
     assert failed.update_status is UpdateStatus.FAILED
-    with pytest.raises(ResourceConflict, match="in the following state: Failed.*no Python 3.12 here"):
+    with pytest.raises(ResourceConflict, match=r"in the following state: Failed.*no Python 3\.12 here"):
         await made.invoke()
     gate.missing = None
     assert (await made.change()).state is FunctionState.ACTIVE
@@ -457,9 +457,9 @@ async def test_publishing_without_a_change_uses_no_number(made: World) -> None:
     assert await made.engine.publish_version("f", description="ignored") == first
     await made.change(code="2")
     await made.change(code="1")
-    assert await made.engine.publish_version("f") == replace(first, configuration=first.configuration) or True
+    assert await made.engine.publish_version("f") == first
     await made.change(code="3")
-    assert (await made.engine.publish_version("f")).version in ("2", "3")
+    assert (await made.engine.publish_version("f")).version == "2"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.engine.world import World, world
+from workbench.model.environments import EnvironmentState
 from workbench.model.errors import BackendError, ResourceConflict, TooManyRequests
 from workbench.model.invocations import InvocationStatus
-from workbench.testing.fakes import Exit, FakeRuntime, echo
+from workbench.testing.fakes import Exit, FakeEnvironment, FakeRuntime, echo
 
 
 async def test_a_cold_start_answers_and_logs_in_awss_words(engine: World) -> None:
@@ -408,3 +410,139 @@ async def test_a_pending_function_is_not_invoked(engine: World) -> None:
         await engine.invoke()
     await engine.clock.settle()
     assert (await engine.invoke()).status is InvocationStatus.SUCCESS
+
+
+async def test_killing_an_environment_that_is_being_made_answers_and_leaves_nothing(engine: World) -> None:
+    await engine.create()
+    engine.backend.hold = asyncio.Event()
+    pending = engine.submit()
+    await engine.clock.settle()
+    (view,) = await engine.environments()
+    assert view.state is EnvironmentState.CREATING
+    await engine.engine.stop_environment(view.id)
+    await engine.clock.settle()
+    assert "signal: killed" in (await pending).payload.decode()
+    engine.backend.hold.set()
+    await engine.clock.settle()
+    assert [environment.calls for environment in engine.backend.environments] == [["stop 0"]]
+    engine.backend.hold = None
+    assert (await engine.invoke()).status is InvocationStatus.SUCCESS
+
+
+async def test_killing_an_environment_while_it_thaws_answers(engine: World) -> None:
+    await engine.create()
+    await engine.invoke()
+    await engine.clock.advance(1)
+    assert await engine.states() == ["frozen"]
+    pending = engine.submit()
+    (view,) = await engine.environments()
+    await engine.engine.stop_environment(view.id)
+    await engine.clock.settle()
+    assert (await pending).status is InvocationStatus.CRASH
+    assert await engine.states() == ["failed"]
+
+
+async def test_stopping_the_engine_answers_every_invocation(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        if json.loads(runtime.env.get("SLOW_INIT", "false")):
+            await made.clock.sleep(5)
+        await runtime.next()
+        await made.clock.sleep(3600)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=60)
+        await made.create("g", timeout=60, environment={"SLOW_INIT": "true"})
+        busy, initialising = made.submit(), made.submit("g")
+        await made.clock.settle()
+        made.backend.hold = asyncio.Event()
+        creating = made.submit()
+        await made.clock.settle()
+        assert sorted(await made.states()) == ["busy", "creating", "init"]
+        made.backend.hold.set()
+    for pending in (busy, initialising, creating):
+        assert (await pending).status is InvocationStatus.CRASH
+    assert made.engine._tables.concurrency == 0
+
+
+async def test_an_invocation_that_is_placed_again_after_an_update_leaves_no_old_code_behind(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, b"null")
+            await made.clock.sleep(1)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=30)
+        await made.invoke(logs=False)
+        claiming = made.submit(logs=False)
+        newest = await made.change()
+        await made.clock.advance(0.03)
+        old = (await claiming).environment
+        await made.clock.advance(5)
+        assert (await made.invoke(logs=False)).environment != old
+        assert made.backend.environments[-1].spec.task.name == newest.code.sha256
+        await made.clock.advance(5)
+        states = {view.id: view.state.value for view in await made.environments()}
+        assert states[old or ""] == "stopped"
+
+
+@pytest.mark.parametrize("call", ["usage", "thaw", "freeze", "stop"])
+async def test_a_backend_that_raises_anything_costs_only_its_own_environment(
+    engine: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def broken(self: object, *args: object) -> None:
+        raise KeyError("a plugin's bug")
+
+    await engine.create()
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeEnvironment, call, broken)
+        pending = engine.submit()
+        await engine.clock.advance(1)
+        assert (await pending).status is InvocationStatus.SUCCESS
+        pending = engine.submit()
+        await engine.clock.advance(1)
+        if call == "thaw":
+            with pytest.raises(BackendError, match="a plugin's bug"):
+                await pending
+        else:
+            assert (await pending).status is InvocationStatus.SUCCESS
+        for view in await engine.environments():
+            if not view.state.final:
+                await engine.engine.stop_environment(view.id)
+        await engine.clock.advance(1)
+    assert (await engine.invoke()).status is InvocationStatus.SUCCESS
+    assert engine.engine._tables.concurrency == 0
+
+
+async def test_a_runtime_that_failed_its_init_is_not_served(tmp_path: Path) -> None:
+    answers = []
+
+    async def program(runtime: FakeRuntime) -> None:
+        runtime.fail_init(b'{"errorType":"E","errorMessage":"no"}', "E")
+        answers.append(await runtime.next())
+        raise Exit(1)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create()
+        assert (await made.invoke()).status is InvocationStatus.INIT_ERROR
+        assert {answer.error_type for answer in answers} == {"InvalidStateTransition"}
+
+
+async def test_a_flood_of_lines_ends_and_long_lines_are_cut_for_the_live_view(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        event = await runtime.next()
+        for _ in range(20):
+            runtime.print("\n" * 1000)
+            await asyncio.sleep(0)
+        runtime.print("x" * 10_000)
+        runtime.respond(event.request_id, b"null")
+        await runtime.next()
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create()
+        pending = made.submit()
+        while not pending.done():
+            await made.clock.settle()
+        assert (await pending).status is InvocationStatus.SUCCESS
+        longest = max(len(line.text) for line in (await made.engine.changes(0)).logs)
+        assert longest < 5000

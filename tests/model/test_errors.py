@@ -113,6 +113,7 @@ def test_exit_codes_tell_a_throttle_from_usage_and_from_failure() -> None:
         "BackendUnavailable": 4,
         "RuntimeUnavailable": 4,
         "StateError": 4,
+        "StateLocked": 4,
         "EngineGone": 4,
         "ServiceException": 4,
         "TooManyRequests": 3,

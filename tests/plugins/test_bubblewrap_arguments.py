@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from workbench.backends.api import EnvironmentSpec, Network
+from workbench.backends.box import seccomp
 from workbench.model.errors import BackendError
 from workbench.model.runtimes import RuntimeVersion
-from workbench_bubblewrap import arguments, probe, seccomp
+from workbench_bubblewrap import arguments, probe
 from workbench_bubblewrap.arguments import Machine, Place, place
 
 ROOT = Machine(
     root=True,
     version=(0, 8, 0),
+    python=Path("/home/u/python/bin/python3.13"),
+    python_prefix=Path("/home/u/python"),
     links={"/bin": "usr/bin", "/lib": "usr/lib"},
     etc=("/etc/ld.so.cache", "/etc/pki/tls/certs"),
 )
@@ -28,7 +31,7 @@ def runtime(interpreter: str = "/usr/bin/python3.12", prefix: str = "/usr") -> R
         interpreter=Path(interpreter),
         prefix=Path(prefix),
         client=Path("/state/client"),
-        boot="boot",
+        command=("{interpreter}", "{runtime}/boot.py", "{handler}"),
     )
 
 
@@ -140,7 +143,7 @@ def test_the_host_network_is_not_unshared_and_has_names() -> None:
 class TestInterpreter:
     def test_of_the_distribution_stays_where_it_is(self) -> None:
         assert place(runtime()) == Place("/usr/bin/python3.12", None)
-        assert place(runtime("/usr/local/bin/python3", "/usr/local")).language is None
+        assert place(runtime("/usr/local/bin/python3", "/usr/local")).tree is None
         assert arguments.layout(place(runtime())).interpreter == "/usr/bin/python3.12"
 
     def test_of_another_tree_is_shown_at_var_lang(self) -> None:
@@ -161,6 +164,32 @@ class TestInterpreter:
     def test_outside_of_its_tree_is_refused(self, prefix: str) -> None:
         with pytest.raises(BackendError, match="is not below"):
             place(runtime("/opt/python/bin/python3", prefix))
+
+
+class TestInitsPython:
+    def test_is_a_python_function_s_own(self) -> None:
+        where = place(runtime())
+        assert arguments.init_place(runtime(), where, ROOT) == where
+        assert "/var/workbench" not in " ".join(sandbox())
+
+    @pytest.mark.parametrize(
+        ("interpreter", "prefix"), [(Path("/home/u/node/bin/node"), Path("/home/u/node")), (None, None)]
+    )
+    def test_is_workbench_s_for_another_language(self, interpreter: Path | None, prefix: Path | None) -> None:
+        other = replace(runtime(), runtime="nodejs20.x", interpreter=interpreter, prefix=prefix)
+        spec = replace(SPEC, runtime=other)
+        assert arguments.init_place(other, place(other), ROOT).interpreter == "/var/workbench/python/bin/python3.13"
+        options = sandbox(spec)
+        assert ("/home/u/python", "/var/workbench/python") in values(options, "--ro-bind", 2)
+        assert values(options, "--setenv", 2) == [("LD_LIBRARY_PATH", "/var/workbench/python/lib")]
+        assert (("/home/u/node", "/var/lang") in values(options, "--ro-bind", 2)) == (interpreter is not None)
+        assert place(other).interpreter == ("/var/lang/bin/node" if interpreter else "")
+
+    def test_of_the_distribution_needs_no_mount(self) -> None:
+        machine = replace(ROOT, python=Path("/usr/bin/python3.11"), python_prefix=Path("/usr"))
+        other = replace(runtime(), runtime="provided.al2023", interpreter=None, prefix=None)
+        assert arguments.init_place(other, place(other), machine).interpreter == "/usr/bin/python3.11"
+        assert values(sandbox(replace(SPEC, runtime=other), machine), "--setenv", 2) == []
 
 
 def test_init_s_command_line() -> None:

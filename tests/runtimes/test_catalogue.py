@@ -39,4 +39,8 @@ def test_an_entry_is_well_formed(runtime):
     "runtime", [runtime for runtime in RUNTIMES if "interpreter" in runtime], ids=lambda runtime: runtime["id"]
 )
 def test_an_interpreter_is_the_one_that_the_identifier_names(runtime):
-    assert runtime["interpreter"] == {"command": runtime["id"], "version": runtime["id"].removeprefix("python")}
+    if runtime["id"].startswith("nodejs"):
+        expected = {"command": "node", "version": runtime["id"].removeprefix("nodejs").removesuffix(".x")}
+    else:
+        expected = {"command": runtime["id"], "version": runtime["id"].removeprefix("python")}
+    assert runtime["interpreter"] == expected

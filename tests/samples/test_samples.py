@@ -10,7 +10,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 SAMPLES = Path(str(resources.files("workbench_samples")))
-FUNCTIONS = sorted(path.parent.name for path in SAMPLES.glob("*/app.py"))
+FUNCTIONS = sorted(
+    path.parent.name for name in ("app.py", "index.mjs", "bootstrap") for path in SAMPLES.glob(f"*/{name}")
+)
 CONTEXT = SimpleNamespace(aws_request_id="8f5d3c1a-0000-4000-8000-000000000000")
 
 

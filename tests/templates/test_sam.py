@@ -134,11 +134,11 @@ def test_everything_that_is_acted_on(one: Callable[..., DesiredFunction]) -> Non
 
 
 def test_what_is_not_acted_on_is_said(one: Callable[..., DesiredFunction]) -> None:
-    function = one("AutoPublishAlias: live\nEvents: {Api: {Type: Api}}\n", after="    Condition: IsProduction\n")
+    function = one("AutoPublishAlias: live\nEvents: {Api: {Type: SQS}}\n", after="    Condition: IsProduction\n")
     assert function.notes == (
         "Hello: AutoPublishAlias is not acted on",
-        "Hello: Events is not acted on",
         "Hello: its Condition is not acted on",
+        "Hello: the event Api of type SQS is not acted on",
     )
 
 

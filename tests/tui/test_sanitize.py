@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.tui.sanitize import one_line, sanitize
+from workbench.model.text import one_line, sanitize
 
 
 @pytest.mark.parametrize(

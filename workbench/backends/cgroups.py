@@ -92,11 +92,11 @@ def claim() -> Support:
 
 def look(mountinfo: str, own_groups: str) -> Support:
     """Find the usable hierarchies from the text of /proc/self/mountinfo and /proc/self/cgroup."""
-    own = _own_paths(own_groups)
+    own = own_paths(own_groups)
     trees: list[Tree] = []
     taken: set[Role] = set()
     seen = False
-    for version, mount, controllers in sorted(_mounts(mountinfo), key=lambda mount: -mount[0]):
+    for version, mount, controllers in sorted(mounts(mountinfo), key=lambda mount: -mount[0]):
         seen = True
         tree = _tree2(mount, own.get("", "/")) if version == 2 else _tree1(mount, controllers, own)
         if tree is not None and (roles := tree.roles - taken):
@@ -264,7 +264,7 @@ def sweep() -> None:
 # -- finding ---------------------------------------------------------------------------------------------------------
 
 
-def _own_paths(text: str) -> dict[str, str]:
+def own_paths(text: str) -> dict[str, str]:
     """The path of this process in each hierarchy, by controller; version 2's under the empty name."""
     paths: dict[str, str] = {}
     for line in text.splitlines():
@@ -273,7 +273,7 @@ def _own_paths(text: str) -> dict[str, str]:
     return paths
 
 
-def _mounts(mountinfo: str) -> list[tuple[int, Path, frozenset[str]]]:
+def mounts(mountinfo: str) -> list[tuple[int, Path, frozenset[str]]]:
     found = []
     for line in mountinfo.splitlines():
         fields, _, tail = line.partition(" - ")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.output import echo
 from workbench.model.errors import ResourceNotFound, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def set_alias(
                 alias = await attached.port.create_alias(function, name, version, weights=weights)
             else:
                 alias = await attached.port.update_alias(function, name, version=version, weights=weights)
-        typer.echo(describe(alias))
+        echo(describe(alias))
 
     run(main())
 
@@ -56,7 +57,7 @@ def list_aliases(function: Function) -> None:
     async def main() -> None:
         async with attach(find_project()) as attached:
             for alias in await attached.port.list_aliases(function):
-                typer.echo(describe(alias))
+                echo(describe(alias))
 
     run(main())
 

@@ -10,6 +10,7 @@ import typer
 
 from workbench import __version__
 from workbench.cli import alias, deploy, doctor, fire, listing, logs, publish, serve, status, stop, tui
+from workbench.cli.output import say
 from workbench.model.errors import WorkbenchError
 
 app = typer.Typer(
@@ -67,7 +68,7 @@ def run() -> None:
     except SystemExit as ending:
         code = ending.code
     except WorkbenchError as error:
-        sys.stderr.write(f"workbench: {error}\n")
+        say(str(error))
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130

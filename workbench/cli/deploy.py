@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.output import echo
 from workbench.model.errors import UsageError
 
 
@@ -27,6 +28,6 @@ def deploy(
         async with attach(project) as attached:
             lines = await app.deploy(attached.port, project, path)
         for line in lines or ["nothing has changed"]:
-            typer.echo(line)
+            echo(line)
 
     app.run(main())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from workbench.cli.output import say
 from workbench.client.port import EnginePort
 from workbench.client.project import Endpoint, Project, read_endpoint
-from workbench.model.errors import StateError
+from workbench.model.errors import StateLocked
 
-#: How long a one-shot that finds the state folder locked waits for the engine's endpoint.
-_ATTACH_SECONDS = 5.0
+#: How long a one-shot that finds the state folder locked waits for the engine's endpoint, or for the holder's end.
+_ATTACH_SECONDS = 30.0
+_PAUSE = 0.05
 
 
 @dataclass(slots=True)
@@ -34,25 +36,28 @@ async def attach(project: Project, *, backend: str | None = None, seed: int | No
     """The project's running engine, else one in this process.
 
     Raises:
-        StateError: another process holds the state folder and offers no endpoint.
+        StateLocked: another process holds the state folder and neither offers an endpoint nor ends.
     """
-    endpoint = read_endpoint(project)
-    if endpoint is None:
+    deadline = time.monotonic() + _ATTACH_SECONDS
+    while (endpoint := read_endpoint(project)) is None:
         from workbench.app import open_engine
 
-        opening = open_engine(project, backend=backend, seed=seed)
+        # What an earlier engine left in the queue is for one that lives longer.
+        opening = open_engine(project, backend=backend, seed=seed, deliver=False)
         try:
             running = await opening.__aenter__()
-        except StateError as error:
-            endpoint = await _wait_for_endpoint(project, error)
-        else:
-            try:
-                if not running.choice.isolated:
-                    say(f"backend {running.choice.name} is for trusted code only ({running.choice.why})")
-                yield Attached(running.port, True, running.drained)
-            finally:
-                await opening.__aexit__(None, None, None)
-            return
+        except StateLocked:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_PAUSE)
+            continue
+        try:
+            if not running.choice.isolated:
+                say(f"backend {running.choice.name} is for trusted code only ({running.choice.why})")
+            yield Attached(running.port, True, running.drained)
+        finally:
+            await opening.__aexit__(None, None, None)
+        return
     yield Attached(_remote(endpoint), False, _nothing_to_drain)
 
 
@@ -62,23 +67,7 @@ def running(project: Project) -> EnginePort | None:
     return _remote(endpoint) if endpoint else None
 
 
-def say(message: str) -> None:
-    """A word to the person, beside the output."""
-    sys.stderr.write(f"workbench: {message}\n")
-
-
 def _remote(endpoint: Endpoint) -> EnginePort:
     from workbench.client.remote import connect
 
     return connect(endpoint)
-
-
-async def _wait_for_endpoint(project: Project, error: StateError) -> Endpoint:
-    if type(error).__name__ != "StateLocked":
-        raise error
-    for _ in range(int(_ATTACH_SECONDS / 0.05)):
-        endpoint = read_endpoint(project)
-        if endpoint is not None:
-            return endpoint
-        await asyncio.sleep(0.05)
-    raise error

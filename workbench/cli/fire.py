@@ -124,7 +124,7 @@ async def _bring(port: Any, project: Any, ref: FunctionRef, template: Path | Non
         return
     if template is not None or path.exists():
         from workbench.app import bring_function, template_functions
-        from workbench.cli.engines import say
+        from workbench.cli.output import say
 
         for line in await bring_function(port, project, path, ref.name):
             say(f"{line} (from {path.name})")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.output import echo
+
 
 def list_functions(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a function.")] = False,
@@ -31,12 +33,12 @@ def list_functions(
             ]
         if as_json:
             for row in rows:
-                typer.echo(json.dumps(row))
+                echo(json.dumps(row))
             return
         if not rows:
             typer.echo("no functions yet: put a SAM template.yaml here, or create one through the API", err=True)
         for row in rows:
-            typer.echo(_text(row))
+            echo(_text(row))
 
     run(main())
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.output import echo
+
 
 def publish(
     name: Annotated[str, typer.Argument(help="The function.")],
@@ -19,6 +21,6 @@ def publish(
     async def main() -> None:
         async with attach(find_project()) as attached:
             version = await attached.port.publish_version(name, description=description)
-        typer.echo(version.version)
+        echo(version.version)
 
     run(main())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.output import say
+
 if TYPE_CHECKING:
     from workbench.app import Choice
 
@@ -16,6 +18,9 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="Of the AWS endpoint; 0 picks one.")
     ] = 3001,
+    gateway_port: Annotated[
+        int, typer.Option("--gateway-port", min=0, max=65535, help="Of the HTTP front ends; 0 picks one.")
+    ] = 3000,
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="Default backend, or auto.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line on stdout when ready.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,
@@ -28,12 +33,13 @@ def serve(
 
     def ready(facts: dict[str, object], choice: Choice) -> None:
         boundary = "isolated" if choice.isolated else "no boundary: trusted code only"
-        sys.stderr.write(f"workbench: Lambda endpoint {facts['lambda']}\n")
-        sys.stderr.write(f"workbench: backend {choice.name} ({boundary}; {choice.why})\n")
+        say(f"Lambda endpoint {facts['lambda']}")
+        say(f"HTTP front ends {facts['gateway']}")
+        say(f"backend {choice.name} ({boundary}; {choice.why})")
         for note in choice.notes:
-            sys.stderr.write(f"workbench: {choice.name}: {note}\n")
+            say(f"{choice.name}: {note}")
         if as_json:
             sys.stdout.write(json.dumps(facts) + "\n")
             sys.stdout.flush()
 
-    app.run(app.serve(project, backend=backend, port=port, seed=seed, ready=ready))
+    app.run(app.serve(project, backend=backend, port=port, gateway_port=gateway_port, seed=seed, ready=ready))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.output import echo
 from workbench.model.errors import EngineGone
 
 
@@ -28,21 +29,21 @@ def status(
     async def ask() -> None:
         facts, delta = await port.status(), await port.changes(0)
         if as_json:
-            typer.echo(json.dumps({**encode(facts), "totals": encode(delta.totals)}))
+            echo(json.dumps({**encode(facts), "totals": encode(delta.totals)}))
             return
         totals = delta.totals
         boundary = "isolated" if facts.isolated else "no boundary: trusted code only"
-        typer.echo(f"engine       pid {facts.pid}, Workbench {facts.version}")
-        typer.echo(f"project      {project.root}")
-        typer.echo(f"state        {facts.state_dir}")
+        echo(f"engine       pid {facts.pid}, Workbench {facts.version}")
+        echo(f"project      {project.root}")
+        echo(f"state        {facts.state_dir}")
         for name, url in facts.urls.items():
-            typer.echo(f"{name:<12} {url}")
-        typer.echo(f"backend      {facts.backend} ({boundary}; {facts.backend_why})")
+            echo(f"{name:<12} {url}")
+        echo(f"backend      {facts.backend} ({boundary}; {facts.backend_why})")
         for note in facts.notes:
-            typer.echo(f"             {note}")
-        typer.echo(f"functions    {len(delta.functions)}")
-        typer.echo(f"environments {totals.environments}, {totals.running} invocations running")
-        typer.echo(
+            echo(f"             {note}")
+        echo(f"functions    {len(delta.functions)}")
+        echo(f"environments {totals.environments}, {totals.running} invocations running")
+        echo(
             f"invocations  {totals.invocations} "
             f"({totals.errors} failed, {totals.throttles} throttled, {totals.cold_starts} cold)"
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
+import select
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from workbench.model.errors import EngineGone, UsageError
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 3001
 DEFAULT_GATEWAY_PORT = 3000
+#: How long an engine that was started here may take to answer, and one that another UI started meanwhile.
+_BOOT_SECONDS = 60.0
+_OTHER_SECONDS = 5.0
 
 
 def tui() -> None:
@@ -53,26 +58,54 @@ def ensure_engine(project: Project) -> None:
 
     if read_endpoint(project) is not None:
         return
-    project.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = project.state / "engine.log"
-    with log.open("ab") as errors:
-        begun = errors.tell()
+    from workbench.app import engine_log
+
+    log = engine_log(project)
+    try:
+        begun = os.fstat(log).st_size
+        ports = ("--port", str(_port(DEFAULT_PORT)), "--gateway-port", str(_port(DEFAULT_GATEWAY_PORT)))
         process = subprocess.Popen(
-            [sys.executable, "-m", "workbench", "serve", "--json", "--port", str(_port(DEFAULT_PORT))]
-            + ["--gateway-port", str(_port(DEFAULT_GATEWAY_PORT))],
+            [sys.executable, "-m", "workbench", "serve", "--json", *ports],
             cwd=project.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=log,
             start_new_session=True,
         )
+        answered = _answers(process)
+        words = os.pread(log, 1 << 16, begun).decode("utf-8", "replace").strip().removeprefix("workbench: ")
+    finally:
+        os.close(log)
+    if answered or ("another engine uses" in words and _other_engine(project)):
+        return
+    why = words.splitlines()[-1] if words else f"see {project.state / 'engine.log'}"
+    raise EngineGone(f"the engine did not start: {why}")
+
+
+def _answers(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for the line that an engine prints when it is ready; false when it ends without it.
+
+    Raises:
+        EngineGone: it does neither in time; it is told to end then.
+    """
     assert process.stdout is not None
-    line = process.stdout.readline()
-    process.stdout.close()
-    if not line:
-        words = log.read_bytes()[begun:].decode("utf-8", "replace").strip().removeprefix("workbench: ")
-        raise EngineGone(f"the engine did not start: {words.splitlines()[-1] if words else f'see {log}'}")
-    json.loads(line)
+    with process.stdout as out:
+        if not select.select([out], [], [], _BOOT_SECONDS)[0]:
+            process.terminate()
+            raise EngineGone(f"the engine did not start within {_BOOT_SECONDS:g} s")
+        return bool(out.readline())
+
+
+def _other_engine(project: Project) -> bool:
+    """Wait for the engine that another UI started at the same moment."""
+    from workbench.client.project import read_endpoint
+
+    deadline = time.monotonic() + _OTHER_SECONDS
+    while read_endpoint(project) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _port(usual: int) -> int:

@@ -10,6 +10,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 from workbench.client.port import EnginePort
 from workbench.model.codec import decode, encode
 
+#: Calls that only read, besides those named `get_` and `list_`.
+_READING = frozenset({"account", "changes", "code", "status"})
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -19,6 +22,11 @@ class Method:
     parameters: dict[str, Any]
     defaults: dict[str, Any]
     answer: Any
+
+    @property
+    def repeatable(self) -> bool:
+        """May it be called again when nobody knows whether it was carried out?"""
+        return self.name in _READING or self.name.startswith(("get_", "list_"))
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Arguments as JSON, by name; those left at their default are not sent."""

@@ -12,6 +12,7 @@ from workbench.live.view import Delta, EngineStatus
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import Account, FunctionRef
+from workbench.model.routes import Route
 
 
 class EnginePort(Protocol):
@@ -117,6 +118,13 @@ class EnginePort(Protocol):
 
     async def delete_alias(self, function: str, name: str) -> None:
         """Delete an alias; one that does not exist is no error."""
+
+    # -- routes of the HTTP front ends
+    async def put_routes(self, source: str, routes: tuple[Route, ...]) -> None:
+        """Replace the routes that `source`, a template's path, has brought; none takes them away."""
+
+    async def list_routes(self) -> tuple[Route, ...]:
+        """All routes, those of the source that was brought last at the end."""
 
     # -- environments
     async def stop_environment(self, environment: str) -> None:

@@ -109,12 +109,15 @@ def _settings(path: Path) -> Any:
 
 def read_endpoint(project: Project) -> Endpoint | None:
     """The endpoint that a running engine wrote; None when there is none, or its engine is gone."""
+    # The lock first: what an engine that was killed left is gone once the next one has it.
+    if not os.path.exists(project.endpoint_file) or not engine_holds(project):
+        return None
     try:
         data = json.loads(project.endpoint_file.read_text())
         endpoint = Endpoint(url=data["url"], key=data["key"], pid=int(data["pid"]), state=data["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return endpoint if engine_holds(project) else None
+    return endpoint
 
 
 def engine_holds(project: Project) -> bool:
@@ -135,7 +138,8 @@ def engine_holds(project: Project) -> bool:
 def runtime_folder() -> Path:
     """The private folder for sockets and scratch files; paths of sockets are short, so never under the project."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base or tempfile.gettempdir())
+    usable = base and os.path.isdir(base) and os.access(base, os.W_OK | os.X_OK)
+    return Path(base if base and usable else tempfile.gettempdir())
 
 
 def cache_folder() -> Path:

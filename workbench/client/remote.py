@@ -41,25 +41,33 @@ class RemoteEngine:
         self._free.clear()
 
     async def _call(self, method: Method, arguments: dict[str, Any]) -> Any:
-        status, body = await self._post(f"/_workbench/v1/call/{method.name}", json.dumps(arguments).encode())
+        path = f"/_workbench/v1/call/{method.name}"
+        status, body = await self._post(path, json.dumps(arguments).encode(), method.repeatable)
         try:
             data = json.loads(body)
+            if status == 200:
+                return decode(method.answer, data)
+            if not isinstance(data, dict):
+                raise ValueError("an error without a message")
         except ValueError as error:
-            raise EngineGone(f"the engine answered {status} with something that is no JSON") from error
-        if status == 200:
-            return decode(method.answer, data)
+            raise EngineGone(
+                f"what answers at {self._host}:{self._port} is no engine of this version: {error}"
+            ) from error
         raise _error(data)
 
-    async def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Send one request; a kept connection that the engine has closed meanwhile is replaced once."""
+    async def _post(self, path: str, body: bytes, repeatable: bool) -> tuple[int, bytes]:
+        """Send one request; a kept connection that the engine has closed meanwhile is replaced.
+
+        One that breaks after the request was sent is too, but only for what may be carried out twice.
+        """
         head = (
             f"POST {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\nauthorization: Bearer {self._key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         while True:
-            kept = bool(self._free)
+            connection = self._kept()
             try:
-                reader, writer = self._free.pop() if kept else await asyncio.open_connection(self._host, self._port)
+                reader, writer = connection or await asyncio.open_connection(self._host, self._port)
             except OSError as error:
                 raise EngineGone(f"the engine at {self._host}:{self._port} does not answer: {error}") from error
             whole = False
@@ -68,8 +76,8 @@ class RemoteEngine:
                 await writer.drain()
                 answer = await _read(reader)
                 whole = True
-            except (OSError, asyncio.IncompleteReadError, ValueError) as error:
-                if not kept:
+            except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError, ValueError) as error:
+                if connection is None or not repeatable:
                     raise EngineGone(f"the engine at {self._host}:{self._port} went away: {error}") from error
                 continue
             finally:
@@ -78,6 +86,15 @@ class RemoteEngine:
                 else:
                     writer.close()
             return answer
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """An open connection from an earlier call."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not (reader.at_eof() or reader.exception() or writer.is_closing()):
+                return reader, writer
+            writer.close()
+        return None
 
 
 def connect(endpoint: Endpoint) -> EnginePort:

@@ -24,6 +24,7 @@ from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.runtimes import RuntimeVersion
 
 T = TypeVar("T")
+LAUNCHES = 8
 OnEvent = Callable[[ProcessExited | Exited], None]
 
 
@@ -34,6 +35,8 @@ class BackendHost:
         self.name = name
         self._backend = backend
         self._engine_loop = asyncio.get_running_loop()
+        #: How many launches may be under way at once; a backend that hangs holds up only its own.
+        self.slots = asyncio.Semaphore(LAUNCHES)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -68,6 +71,11 @@ class BackendHost:
             return await asyncio.wait_for(future, seconds)
         except TimeoutError as error:
             raise BackendError(f"backend '{self.name}' did not {what} within {seconds:g} s") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise BackendError(f"backend '{self.name}' gave up to {what}") from error
         except WorkbenchError:
             raise
         except Exception as error:

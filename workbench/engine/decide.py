@@ -54,7 +54,7 @@ class Tables:
     concurrency_limit: int = 1000
     concurrency: int = 0
     functions: dict[str, Function] = field(default_factory=dict)
-    pools: dict[tuple[str, str, str], Pool] = field(default_factory=dict)
+    pools: dict[tuple[str, str, str, str], Pool] = field(default_factory=dict)
 
 
 def route(tables: Tables, ref: FunctionRef, draw: float) -> FunctionVersion:

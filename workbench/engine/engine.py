@@ -6,6 +6,7 @@ Satisfies `client.port.EnginePort`. All of it runs on one event loop; the store 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import uuid
@@ -25,15 +26,25 @@ from workbench.engine.queue import EventQueue
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
-from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests, UsageError, WorkbenchError
+from workbench.model.errors import (
+    BackendError,
+    EngineGone,
+    ResourceNotFound,
+    TooManyRequests,
+    UsageError,
+    WorkbenchError,
+)
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
-from workbench.model.names import Account, FunctionRef
+from workbench.model.names import LATEST, Account, FunctionRef
+from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
 
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
 _CLAIM_SECONDS = 0.02
+#: How long the end of the engine waits for its environments, whatever a backend does.
+_STOP_SECONDS = 20.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +55,6 @@ class Options:
     concurrency_limit: int = 1000
     freeze_after: float = 0.005
     idle_stop: float = 300.0
-    launches: int = 8
     seed: int | None = None
 
 
@@ -81,6 +91,9 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(options.seed)
         self._closing = False
+        self._open_invocations: set[Invocation] = set()
+        self._sources: dict[str, tuple[Route, ...]] = {}
+        self._routes: tuple[Route, ...] = ()
         self._tables = Tables(account=options.account, concurrency_limit=options.concurrency_limit)
         self._services = Services(
             clock=clock,
@@ -89,7 +102,6 @@ class Engine:
             listeners=listeners,
             account=options.account,
             prepare=self._prepare,
-            slots=asyncio.Semaphore(options.launches),
             released=self._released,
             replace=self._replace,
             ended=self._ended,
@@ -101,11 +113,17 @@ class Engine:
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
 
     # -- life of the engine
-    async def open(self) -> None:
-        """Load the state; the backend opens when it is first needed."""
+    async def open(self, *, deliver: bool = True) -> None:
+        """Load the state; the backend opens when it is first needed.
+
+        With `deliver` false, events that an earlier engine had queued stay for one that lives longer.
+        """
         versions, aliases, events = await self._thread.run(self._store.load)
         self._functions.load(versions, aliases)
-        self._queue.load(events)
+        if deliver:
+            self._queue.load(events)
+        self._sources = await self._thread.run(self._store.routes)
+        self._routes = tuple(itertools.chain(*self._sources.values()))
         self._spawn(self._reclaim())
 
     async def backend(self, name: str | None = None) -> BackendHost:
@@ -130,10 +148,13 @@ class Engine:
         members = [env for pool in self._tables.pools.values() for env in pool.members.values()]
         for environment in members:
             environment.kill("the engine is stopping")
-        await asyncio.gather(*(environment.stopped() for environment in members))
+        if members:
+            await asyncio.wait([asyncio.ensure_future(env.stopped()) for env in members], timeout=_STOP_SECONDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for invocation in list(self._open_invocations):
+            self._refuse(invocation, EngineGone("the engine is stopping"))
         for host in self._hosts.values():
             try:
                 await host.aclose()
@@ -173,12 +194,17 @@ class Engine:
             raise TooManyRequests(reason)
         tables.concurrency += 1
         invocation = Invocation(request, request_id, version, tables.account.function_arn(ref.name, ref.qualifier), now)
+        self._open_invocations.add(invocation)
         self._place(invocation)
         return invocation.future
 
     def _place(self, invocation: Invocation) -> None:
+        if self._closing:
+            self._refuse(invocation, EngineGone("the engine is stopping"))
+            return
         version, request = invocation.version, invocation.request
-        key = (version.name, version.version, request.backend or self._default_backend)
+        backend = request.backend or self._default_backend
+        key = (version.name, version.version, version.revision_id, backend)
         pool = self._tables.pools.get(key)
         if pool is None:
             pool = self._tables.pools[key] = Pool()
@@ -196,7 +222,7 @@ class Engine:
             identity = _environment_id()
             invocation.placed = None
             self.live.apply(self._accepted(invocation, identity, True, placement.why))
-            self._spawn(self._cold_start(invocation, identity, pool, key[2]))
+            self._spawn(self._cold_start(invocation, identity, pool, backend))
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
         if environment.disclaim(invocation):
@@ -205,12 +231,24 @@ class Engine:
     async def _cold_start(self, invocation: Invocation, identity: str, pool: Pool, backend: str) -> None:
         try:
             host = await self.backend(backend)
-        except WorkbenchError as error:
-            self._refuse(invocation, error)
+        except Exception as error:
+            surprise = BackendError(f"{type(error).__name__}: {error}")
+            self._refuse(invocation, error if isinstance(error, WorkbenchError) else surprise)
             return
         invocation.environment = identity
-        environment = ExecutionEnvironment(self._services, identity, invocation.version, host, pool)
+        version = invocation.version
+        self._tables.pools.setdefault((version.name, version.version, version.revision_id, backend), pool)
+        environment = ExecutionEnvironment(self._services, identity, version, host, pool)
+        environment.retired = not self._current(version)
         await environment.boot(invocation)
+
+    def _current(self, version: FunctionVersion) -> bool:
+        """Would an invocation be routed to this very version now?"""
+        function = self._tables.functions.get(version.name)
+        if function is None:
+            return False
+        now = function.serving if version.version == LATEST else function.versions.get(version.version)
+        return now is not None and now.revision_id == version.revision_id
 
     def _refuse(self, invocation: Invocation, error: WorkbenchError) -> None:
         """No environment can be made for it."""
@@ -221,7 +259,7 @@ class Engine:
             )
         )
         invocation.abort(error)
-        self._released()
+        self._released(invocation)
 
     def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> ev.InvocationAccepted:
         request = invocation.request
@@ -239,8 +277,11 @@ class Engine:
             self._clock.time(),
         )
 
-    def _released(self) -> None:
-        self._tables.concurrency -= 1
+    def _released(self, invocation: Invocation) -> None:
+        """It is over, one way or another; told once, whoever hears of it first."""
+        if invocation in self._open_invocations:
+            self._open_invocations.discard(invocation)
+            self._tables.concurrency -= 1
 
     def _replace(self, invocation: Invocation) -> None:
         """Place again an invocation whose promised environment ended."""
@@ -287,15 +328,19 @@ class Engine:
 
     def _retire(self, name: str, version: str | None) -> None:
         """End the environments of a replaced or deleted version; running invocations finish on the old code."""
-        for key in [key for key in self._tables.pools if key[0] == name and version in (None, key[1])]:
-            pool = self._tables.pools.pop(key)
+        for key, pool in list(self._tables.pools.items()):
+            if key[0] != name or version not in (None, key[1]):
+                continue
             for environment in list(pool.members.values()):
                 environment.retired = True
                 if environment.invocation is None and environment.state.placeable:
                     environment.stop("the function was changed" if version else "the function was deleted")
 
     def _ended(self, environment: ExecutionEnvironment) -> None:
-        _log.debug("environment %s ended", environment.id)
+        """A pool without environments is forgotten; the next invocation makes another."""
+        for key, pool in list(self._tables.pools.items()):
+            if pool is environment.pool and not pool.members:
+                del self._tables.pools[key]
 
     async def _reclaim(self) -> None:
         """End environments that have been idle for long."""
@@ -404,6 +449,18 @@ class Engine:
 
     async def delete_alias(self, function: str, name: str) -> None:
         await self._functions.delete_alias(function, name)
+
+    async def put_routes(self, source: str, routes: tuple[Route, ...]) -> None:
+        if routes == self._sources.get(source, ()):
+            return
+        await self._thread.run(self._store.put_routes, source, routes)
+        self._sources.pop(source, None)
+        if routes:
+            self._sources[source] = routes
+        self._routes = tuple(itertools.chain(*self._sources.values()))
+
+    async def list_routes(self) -> tuple[Route, ...]:
+        return self._routes
 
     # -- what faces read
     async def changes(self, since: int) -> Delta:

@@ -24,7 +24,7 @@ from workbench.engine.ports import ACCEPTED, Answer, ListenerFactory, NextEvent
 from workbench.engine.sandbox import Sandbox
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
-from workbench.model.errors import WorkbenchError
+from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationStatus
 from workbench.model.names import Account
@@ -35,6 +35,8 @@ INIT_SECONDS = 10.0
 MAX_RESPONSE = 6_291_556
 #: How long the end of a process waits for what the process had posted before to be read.
 _EXIT_GRACE = 0.2
+#: What the live view keeps of a line; a caller who asks for its log gets the whole of it.
+SHOWN_CHARACTERS = 4096
 _FATAL = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
@@ -48,8 +50,7 @@ class Services:
     listeners: ListenerFactory
     account: Account
     prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, tuple[RuntimeVersion, Path]]]
-    slots: asyncio.Semaphore
-    released: Callable[[], None]
+    released: Callable[[Invocation], None]
     replace: Callable[[Invocation], None]
     ended: Callable[[ExecutionEnvironment], None]
     freeze_after: float
@@ -93,13 +94,13 @@ class ExecutionEnvironment:
         """Make the sandbox and start the runtime in it; `first` is the invocation that waits for it."""
         self.invocation = first
         try:
-            async with self._services.slots:
+            async with self.host.slots:
                 runtime, task = await self._services.prepare(self.version, self.host)
                 await self._sandbox.launch(runtime, task, self._services.listeners, self, self._on_event)
                 if self.state is EnvironmentState.CREATING:
                     await self._start_runtime("init")
-        except WorkbenchError as error:
-            self._fail_boot(error)
+        except Exception as error:
+            self._fail_boot(_as_error(error))
 
     def _fail_boot(self, error: WorkbenchError) -> None:
         if self.state.final or self.state is EnvironmentState.STOPPING:
@@ -111,7 +112,7 @@ class ExecutionEnvironment:
             invocation.payload = error_payload("Sandbox.Failure", str(error))
             self._record(invocation, 0.0, 0, "Sandbox.Failure")
             invocation.abort(error)
-            self._services.released()
+            self._services.released(invocation)
         self._fail(str(error))
 
     async def _start_runtime(self, phase: str) -> None:
@@ -130,6 +131,8 @@ class ExecutionEnvironment:
         if self._reply is not None:
             return _forbidden("next")
         if self.state is EnvironmentState.INIT:
+            if self._init_error is not None or self._restarting or self._concluding:
+                return _forbidden("next")
             self._reply = reply
             self._initialised()
             return None
@@ -137,6 +140,8 @@ class ExecutionEnvironment:
         if self.state is not EnvironmentState.BUSY or invocation is None or invocation.responded is None:
             return _forbidden("next")
         self._reply = reply
+        if self._concluding:
+            return None
         self._cancel_timer()
         now = self._clock.monotonic_ns()
         if self._sandbox.measured_lately:
@@ -247,8 +252,8 @@ class ExecutionEnvironment:
             if self.state is EnvironmentState.INIT:
                 self._reply = None
                 await self._start_runtime("invoke")
-        except WorkbenchError as error:
-            self._fail_boot(error)
+        except Exception as error:
+            self._fail_boot(_as_error(error))
 
     def _init_elapsed(self) -> float:
         return (self._clock.monotonic_ns() - self._init_started) / 1e6
@@ -287,10 +292,10 @@ class ExecutionEnvironment:
             if self._freezing is not None:
                 await self._freezing
             await self._sandbox.thaw()
-        except WorkbenchError as error:
-            self._fail_boot(error)
+        except Exception as error:
+            self._fail_boot(_as_error(error))
             return
-        if self.invocation is invocation and self._sandbox.alive:
+        if self.invocation is invocation and self._sandbox.alive and not self._concluding:
             self._deliver(invocation)
 
     def _deliver(self, invocation: Invocation) -> None:
@@ -336,7 +341,7 @@ class ExecutionEnvironment:
 
     async def _measure_and_finish(self, invocation: Invocation, ended: int) -> None:
         await self._measure()
-        if self.invocation is invocation and self.state is EnvironmentState.BUSY:
+        if self.invocation is invocation and self.state is EnvironmentState.BUSY and not self._concluding:
             self._finish(invocation, ended)
 
     def _finish(self, invocation: Invocation, ended: int) -> None:
@@ -365,7 +370,8 @@ class ExecutionEnvironment:
         self._cancel_timer()
         self._sandbox.drain()
         now = self._clock.monotonic_ns()
-        if self.state is EnvironmentState.INIT:
+        if self.state is not EnvironmentState.BUSY:
+            invocation.started = invocation.started or now
             self._platform(report.start(invocation.request_id, self.version.version))
         if invocation.responded is None:
             invocation.respond(status, payload, "Unhandled", now)
@@ -402,7 +408,7 @@ class ExecutionEnvironment:
         )
         self._record(invocation, duration_ms, self._sandbox.max_memory_mb, error_type)
         invocation.finish(duration_ms, self._sandbox.max_memory_mb)
-        self._services.released()
+        self._services.released(invocation)
 
     def _record(self, invocation: Invocation, duration_ms: float, max_memory_mb: int, error_type: str | None) -> None:
         self._services.emit(
@@ -422,8 +428,8 @@ class ExecutionEnvironment:
     async def _measure(self) -> None:
         try:
             await self._sandbox.measure()
-        except WorkbenchError as error:
-            self._platform(f"{error.title}: {error}")
+        except Exception as error:  # a plugin's figure is not worth an invocation, whatever it raises
+            self._platform(f"memory could not be measured: {error}")
 
     # -- between invocations
     def _idle(self, reason: str) -> None:
@@ -492,12 +498,18 @@ class ExecutionEnvironment:
             self._fail("the runtime exited between invocations")
 
     def _kill_runtime(self) -> None:
-        self._services.spawn(self._sandbox.kill_runtime())
+        self._services.spawn(self._kill_after_init_error())
+
+    async def _kill_after_init_error(self) -> None:
+        try:
+            await self._sandbox.kill_runtime()
+        except WorkbenchError as error:
+            self._fail_boot(error)
 
     def kill(self, reason: str) -> None:
         """End it now; an invocation in it fails as when its sandbox is killed."""
         invocation = self.invocation
-        if invocation is not None and self.state in (EnvironmentState.BUSY, EnvironmentState.INIT):
+        if invocation is not None and not (self.state is EnvironmentState.STOPPING or self.state.final):
             payload = exited(invocation.request_id, None, "killed")
             self._services.spawn(
                 self._conclude(invocation, InvocationStatus.CRASH, payload, "Runtime.ExitError", reason)
@@ -530,8 +542,8 @@ class ExecutionEnvironment:
     async def _tear_down(self, final: EnvironmentState, reason: str) -> None:
         try:
             await self._sandbox.close()
-        except WorkbenchError as error:
-            self._platform(f"{error.title}: {error}")
+        except Exception as error:
+            self._platform(str(_as_error(error)))
             final = EnvironmentState.FAILED
         finally:
             claim, self._claim = self._claim, None
@@ -578,6 +590,8 @@ class ExecutionEnvironment:
             invocation.log(text)
             if self.state is EnvironmentState.BUSY:
                 request_id = invocation.request_id
+        if len(text) > SHOWN_CHARACTERS:
+            text = f"{text[:SHOWN_CHARACTERS]} … {len(text) - SHOWN_CHARACTERS} characters more"
         self._services.emit(
             ev.LogLine(
                 self._clock.monotonic_ns(),
@@ -607,6 +621,11 @@ def normal_error_type(given: str) -> str:
     if found:
         return found.group()
     return "Function.Unknown" if given.startswith("Function.") else "Runtime.Unknown"
+
+
+def _as_error(error: Exception) -> WorkbenchError:
+    """What went wrong, as an error that a caller can be given; a surprise keeps its type's name."""
+    return error if isinstance(error, WorkbenchError) else BackendError(f"{type(error).__name__}: {error}")
 
 
 def _forbidden(action: str) -> Answer:

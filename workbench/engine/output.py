@@ -1,20 +1,24 @@
 """The output of an environment's processes: one pipe, read into lines by the engine itself.
 
 Because the engine reads the pipe, it can empty it at the moment a runtime posts its response: every line written before
-belongs to that invocation, with no protocol between the two (docs/decisions).
+belongs to that invocation, with no protocol between the two (docs/decisions). A flood is taken in small turns: the pipe
+fills up meanwhile and slows its writer, and no other environment waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 
 #: A longer line is cut into pieces of this size (CloudWatch Logs' event size).
 MAX_LINE = 256 * 1024
 _CHUNK = 64 * 1024
-#: At most this much is read at once when a response is posted, so that a flood cannot hold the loop.
-_DRAIN = 1024 * 1024
+#: Lines that are handed on in one turn of the loop.
+_TURN = 200
+#: Lines and bytes that are taken in at once when a response is posted.
+_DRAIN_LINES, _DRAIN_BYTES = 2_000, 1024 * 1024
 
 
 class Output:
@@ -24,10 +28,12 @@ class Output:
         self._read, self.write_end = os.pipe()
         os.set_blocking(self._read, False)
         self._on_line = on_line
+        self._lines: deque[bytes] = deque()
         self._partial = bytearray()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read, self._readable)
+        self._loop.add_reader(self._read, self._turn)
         self._open = True
+        self._reading = True
 
     def started(self) -> None:
         """The process has its copy of the write end; close ours, so that the last writer's end is the end of file."""
@@ -36,25 +42,45 @@ class Output:
             self.write_end = -1
 
     def drain(self) -> None:
-        """Take in everything written up to now; an unfinished line counts as a line."""
-        taken = 0
-        while self._open and taken < _DRAIN:
-            size = self._readable()
-            if not size:
-                break
-            taken += size
-        if self._partial:
+        """Take in everything written up to now, within bounds; an unfinished line counts as a line."""
+        lines, room = _DRAIN_LINES, _DRAIN_BYTES
+        while lines > 0 and room > 0:
+            if not self._lines:
+                taken = self._take()
+                room -= taken
+                if not taken:
+                    break
+            lines -= self._hand_on(lines)
+        if not self._lines and self._partial:
             self._emit(bytes(self._partial))
             self._partial.clear()
 
     def close(self) -> None:
-        """Take in what is left and let go."""
+        """Take in what is left, within bounds, and let go."""
         if self._open:
             self.drain()
+        self._lines.clear()
         self._close()
         self.started()
 
-    def _readable(self) -> int:
+    def _turn(self) -> None:
+        """One turn of the loop: hand on what is waiting, and read again only when nothing is."""
+        if not self._lines:
+            self._take()
+        self._hand_on(_TURN)
+        if self._lines:
+            if self._reading:
+                self._reading = False
+                self._loop.remove_reader(self._read)
+            self._loop.call_soon(self._turn)
+        elif self._open and not self._reading:
+            self._reading = True
+            self._loop.add_reader(self._read, self._turn)
+
+    def _take(self) -> int:
+        """Read once; the number of bytes."""
+        if not self._open:
+            return 0
         try:
             chunk = os.read(self._read, _CHUNK)
         except BlockingIOError:
@@ -62,20 +88,23 @@ class Output:
         if not chunk:
             self._close()
             return 0
-        self._split(chunk)
-        return len(chunk)
-
-    def _split(self, chunk: bytes) -> None:
+        size = len(chunk)
         if self._partial:
             chunk = bytes(self._partial) + chunk
             self._partial.clear()
         *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._emit(line)
+        self._lines.extend(lines)
         while len(rest) > MAX_LINE:
-            self._emit(rest[:MAX_LINE])
+            self._lines.append(rest[:MAX_LINE])
             rest = rest[MAX_LINE:]
         self._partial += rest
+        return size
+
+    def _hand_on(self, budget: int) -> int:
+        count = min(budget, len(self._lines))
+        for _ in range(count):
+            self._emit(self._lines.popleft())
+        return count
 
     def _emit(self, line: bytes) -> None:
         self._on_line(line.decode("utf-8", "replace"))
@@ -83,5 +112,7 @@ class Output:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self._loop.remove_reader(self._read)
+            if self._reading:
+                self._reading = False
+                self._loop.remove_reader(self._read)
             os.close(self._read)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import QueuedEvent
+from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
 
 T = TypeVar("T")
@@ -107,6 +108,12 @@ class Store(Protocol):
 
     def delete_alias(self, function: str, name: str) -> None:
         """Forget an alias."""
+
+    def routes(self) -> dict[str, tuple[Route, ...]]:
+        """Routes by their source, the one that was written last at the end."""
+
+    def put_routes(self, source: str, routes: tuple[Route, ...]) -> None:
+        """Replace the routes of a source; none forgets it."""
 
     def put_event(self, event: QueuedEvent) -> None:
         """Write or replace a queued event."""

@@ -33,8 +33,8 @@ def runtime_variables(
         "TZ": ":UTC",
         "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin",
         "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib:{opt}/lib",
-        "PYTHONPATH": client,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        **_language_variables(configuration.runtime, layout),
     }
     reserved = {
         "_HANDLER": configuration.handler,
@@ -59,6 +59,18 @@ def runtime_variables(
     if logging.get("LogFormat") == "JSON":
         reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         reserved["AWS_LAMBDA_LOG_LEVEL"] = logging.get("ApplicationLogLevel", "INFO")
-    if customer.get("PYTHONPATH"):
+    if customer.get("PYTHONPATH") and "PYTHONPATH" in unreserved:
         customer["PYTHONPATH"] = f"{customer['PYTHONPATH']}:{client}"
     return {**unreserved, **customer, **reserved}
+
+
+def _language_variables(runtime: str, layout: Layout) -> dict[str, str]:
+    """Where the language looks for libraries."""
+    if runtime.startswith("python"):
+        return {"PYTHONPATH": layout.runtime}
+    if runtime.startswith("nodejs"):
+        major = runtime.removeprefix("nodejs").removesuffix(".x")
+        layers = f"{layout.opt}/nodejs"
+        folders = (f"{layers}/node{major}/node_modules", f"{layers}/node_modules", f"{layout.runtime}/node_modules")
+        return {"NODE_PATH": ":".join((*folders, layout.runtime, layout.task))}
+    return {}

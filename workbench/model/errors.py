@@ -64,6 +64,10 @@ class StateError(WorkbenchError):
     title = "State"
 
 
+class StateLocked(StateError):
+    """Another engine has this state folder open."""
+
+
 class EngineGone(WorkbenchError):
     """The engine that this face was attached to no longer answers."""
 

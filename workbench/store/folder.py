@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from workbench.model.errors import StateError
+from workbench.model.errors import StateLocked as StateLocked
 
 FORMAT = 1
 
@@ -34,6 +35,8 @@ class StateFolder:
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             if not _locked(self._lock):
                 raise StateLocked(f"another engine uses {path}", mend="workbench stop ends it")
+            # Of an engine that was killed. From here on the lock would vouch for it.
+            (path / "endpoint.json").unlink(missing_ok=True)
             _check_format(path)
         except OSError as error:
             self.close()
@@ -46,10 +49,6 @@ class StateFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-
-class StateLocked(StateError):
-    """Another engine has this state folder open."""
 
 
 def _locked(descriptor: int) -> bool:

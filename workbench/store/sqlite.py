@@ -20,6 +20,7 @@ from workbench.model.errors import StateError
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import QueuedEvent
 from workbench.model.names import LATEST
+from workbench.model.routes import Route
 from workbench.store import archive as archives
 from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
 
@@ -32,6 +33,7 @@ MIGRATIONS = (
     CREATE TABLE numbers (function TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;
     CREATE TABLE events (request_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
     """,
+    "CREATE TABLE routes (source TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;",
 )
 
 
@@ -163,6 +165,20 @@ class SqliteStore:
     def delete_alias(self, function: str, name: str) -> None:
         with self._transaction():
             self._db.execute("DELETE FROM aliases WHERE function = ? AND name = ?", (function, name))
+
+    def routes(self) -> dict[str, tuple[Route, ...]]:
+        """Raises StateError when the database is damaged."""
+        try:
+            rows = self._db.execute("SELECT source, document FROM routes ORDER BY rowid").fetchall()
+            return {source: decode(tuple[Route, ...], json.loads(document)) for source, document in rows}
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def put_routes(self, source: str, routes: tuple[Route, ...]) -> None:
+        with self._transaction():
+            self._db.execute("DELETE FROM routes WHERE source = ?", (source,))
+            if routes:
+                self._db.execute("INSERT INTO routes VALUES (?, ?)", (source, _document(routes)))
 
     def put_event(self, event: QueuedEvent) -> None:
         with self._transaction():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 from workbench.client.port import EnginePort
 from workbench.model.errors import ResourceNotFound, WorkbenchError
@@ -32,6 +33,21 @@ async def deploy(port: EnginePort, functions: list[DesiredFunction]) -> list[str
     if failed:
         raise WorkbenchError("; ".join(failed))
     return done
+
+
+def source_of(template: Path) -> str:
+    """The name by which a template's routes are known."""
+    return str(template.resolve())
+
+
+async def deploy_routes(port: EnginePort, source: str, functions: list[DesiredFunction]) -> list[str]:
+    """Make the routes of a template, named by `source`, those of its functions; what was done, a line each."""
+    before = await port.list_routes()
+    wanted = tuple(route for function in functions for route in function.routes)
+    await port.put_routes(source, wanted)
+    after = await port.list_routes()
+    gone = [f"took away the route {route} to {route.function}" for route in before if route not in after]
+    return [f"routed {route} to {route.function}" for route in after if route not in before] + gone
 
 
 async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:

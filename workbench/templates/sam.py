@@ -14,7 +14,9 @@ from typing import Any
 
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import NAME_PATTERN, Account
+from workbench.model.routes import Route
 from workbench.templates.document import MAX_EXPANDED, Document, Located, load
+from workbench.templates.routes import ROUTED, RouteReader
 
 FUNCTION = "AWS::Serverless::Function"
 #: Roles are accepted unchecked; this is what a function without one gets.
@@ -43,6 +45,7 @@ class DesiredFunction:
     folder: Path
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
 
 
 def read_template(path: Path, parameters: Mapping[str, str], account: Account) -> list[DesiredFunction]:
@@ -70,6 +73,7 @@ class _Reader:
             raise document.error("the template has no Resources", document.root)
         declared = document.mapping(root.get("Parameters", {}), "Parameters", root)
         self._parameters = self._read_parameters(declared, parameters)
+        self._routes = RouteReader(document, self._resources, self._resolve)
 
     def _read_parameters(self, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
         values = {}
@@ -114,7 +118,7 @@ class _Reader:
         notes = tuple(
             f"{logical_id}: {name} is not acted on"
             for name in _merge(self._globals, properties)
-            if name not in _ACTED and name not in _STORED and name not in _NEUTRAL
+            if name not in _ACTED and name not in _STORED and name not in _NEUTRAL and name not in ROUTED
         )
         if "Condition" in resource:
             notes += (f"{logical_id}: its Condition is not acted on",)
@@ -126,6 +130,7 @@ class _Reader:
         name = self._typed(merged, "FunctionName", str, logical_id, where, properties)
         if not NAME_PATTERN.fullmatch(name):
             raise document.error(f"{where}.FunctionName: '{name}' is no function name", properties)
+        routes, unread = self._routes.read(logical_id, name, _merge(self._globals, properties))
         environment = document.mapping(merged.get("Environment", {}), f"{where}.Environment", properties)
         variables = environment.get("Variables")
         settings: dict[str, Any] = {}
@@ -160,7 +165,8 @@ class _Reader:
             ),
             folder=self._folder(merged["CodeUri"], where, properties),
             tags={**self._texts(tags, f"{where}.Tags", properties), "lambda:createdBy": "SAM"},
-            notes=notes,
+            notes=notes + unread,
+            routes=routes,
         )
 
     def _typed(self, values: Mapping[str, Any], key: str, kind: type, default: Any, where: str, near: object) -> Any:

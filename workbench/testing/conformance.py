@@ -345,10 +345,10 @@ def this_python(client: Path) -> RuntimeVersion:
         runtime=name,
         label=name,
         arn="arn:aws:lambda:us-east-1::runtime:conformance",
+        client=client,
+        command=("{interpreter}",),
         interpreter=executable,
         prefix=Path(sys.base_prefix),
-        client=client,
-        boot="boot",
     )
 
 

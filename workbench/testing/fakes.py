@@ -205,6 +205,8 @@ class FakeBackend:
         self.peak_memory = 40 << 20
         self.environments: list[FakeEnvironment] = []
         self.refuse: str | None = None
+        #: While set to an event, launches wait for it.
+        self.hold: asyncio.Event | None = None
 
     async def open(self, host: Host) -> None:
         """Nothing to get ready."""
@@ -218,6 +220,8 @@ class FakeBackend:
     async def launch(self, spec: EnvironmentSpec) -> FakeEnvironment:
         if self.refuse is not None:
             raise BackendError(self.refuse)
+        if self.hold is not None:
+            await self.hold.wait()
         environment = FakeEnvironment(self, spec)
         self.environments.append(environment)
         return environment
@@ -241,8 +245,8 @@ class FakeRuntimes:
             runtime=runtime,
             label=f"{runtime.replace('python', 'python:')}.v1",
             arn=f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}",
+            client=Path("/var/runtime"),
+            command=("{interpreter}", "{runtime}/boot.py", "{handler}"),
             interpreter=Path("/usr/bin/python3"),
             prefix=Path("/usr"),
-            client=Path("/var/runtime"),
-            boot="boot.py",
         )

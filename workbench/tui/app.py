@@ -15,6 +15,7 @@ from textual.widgets import Input
 from workbench.model.errors import ApiError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
+from workbench.model.text import one_line, sanitize
 from workbench.tui.answers import Answers, answer
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
@@ -23,7 +24,6 @@ from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link
 from workbench.tui.mirror import Mirror
 from workbench.tui.order import Order
-from workbench.tui.sanitize import one_line, sanitize
 from workbench.tui.saved import SavedEvent, events_for
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.main import MainScreen

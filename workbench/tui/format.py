@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 from workbench.model.names import LATEST
-from workbench.tui.sanitize import one_line
+from workbench.model.text import one_line
 
 #: What stands where there is nothing to say.
 NOTHING = "–"

@@ -8,9 +8,9 @@ from textual.content import Content
 
 from workbench.live.view import EnvironmentView
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.text import one_line
 from workbench.tui.format import age, clock_ms, milliseconds, plural, version
 from workbench.tui.mirror import Changed
-from workbench.tui.sanitize import one_line
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.panel import Panel

@@ -15,10 +15,10 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 from workbench.live.view import FunctionView
 from workbench.model.invocations import InvocationType
 from workbench.model.names import LATEST
+from workbench.model.text import one_line
 from workbench.tui import event_json
 from workbench.tui.format import size
 from workbench.tui.order import Order
-from workbench.tui.sanitize import one_line
 from workbench.tui.saved import SavedEvent
 from workbench.tui.screens.dialog import Dialog
 

@@ -7,9 +7,9 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from workbench.live.view import FunctionView
+from workbench.model.text import one_line
 from workbench.tui.format import milliseconds, number, share, version
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.sanitize import one_line
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.panel import Panel

@@ -7,9 +7,9 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 
 from workbench.live.view import InvocationView
+from workbench.model.text import one_line
 from workbench.tui.format import clock_ms, milliseconds, size, version
 from workbench.tui.mirror import Changed
-from workbench.tui.sanitize import one_line
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.invocations import STATUSES, TYPES, address, elapsed_ms

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.events import Key
 from textual.widgets import Button, Static
 
-from workbench.tui.sanitize import sanitize
+from workbench.model.text import sanitize
 from workbench.tui.screens.dialog import Dialog
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from workbench.model.text import one_line
 from workbench.tui.link import Link, LinkState
-from workbench.tui.sanitize import one_line
 
 
 class Banner(Static):

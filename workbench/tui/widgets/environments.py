@@ -9,12 +9,12 @@ from textual.content import Content
 
 from workbench.live.view import CELL_NS, EnvironmentView
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.text import one_line
 from workbench.tui import timeline
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import NOTHING, age, environment_id, number, short, version
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column, Placed
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList

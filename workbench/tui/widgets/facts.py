@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
-from workbench.tui.sanitize import one_line
+from workbench.model.text import one_line
 
 #: A name, its value, and the value's style.
 Fact = tuple[str, str, str]

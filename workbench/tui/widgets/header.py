@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.widget import Widget
 
 from workbench.live.view import EngineStatus
+from workbench.model.text import one_line
 from workbench.tui.format import clock, fit, milliseconds, number, share, short, sparkline
 from workbench.tui.link import Link, LinkState
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.sanitize import one_line
 
 SPARK = 10
 _FIELD = "$foreground 55%"

@@ -9,11 +9,11 @@ from textual.content import Content
 from workbench.live.view import InvocationView
 from workbench.model.invocations import InvocationStatus as Status
 from workbench.model.invocations import InvocationType
+from workbench.model.text import one_line
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import NOTHING, clock_ms, environment_id, milliseconds, number, plural, request_id, version
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column, Placed
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList

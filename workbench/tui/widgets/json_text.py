@@ -7,8 +7,8 @@ import re
 
 from textual.content import Content
 
+from workbench.model.text import sanitize
 from workbench.tui.format import size
-from workbench.tui.sanitize import sanitize
 
 _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<string>"(?:[^"\\]|\\.)*")'

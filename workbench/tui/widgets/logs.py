@@ -10,12 +10,12 @@ from typing import ClassVar
 from textual.content import Content
 
 from workbench.live.view import LogView
+from workbench.model.text import one_line
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import clock_ms, environment_id, number, plural, version
 from workbench.tui.mirror import Changed, Gap, Mirror
-from workbench.tui.sanitize import one_line
 from workbench.tui.widgets.columns import Column
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList

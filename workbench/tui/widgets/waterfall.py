@@ -8,8 +8,8 @@ from textual.content import Content
 from textual.widget import Widget
 
 from workbench.live.view import InvocationView
+from workbench.model.text import one_line
 from workbench.tui.format import fit, milliseconds
-from workbench.tui.sanitize import one_line
 
 LABEL, FIGURE = 22, 8
 

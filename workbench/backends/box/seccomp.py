@@ -1,4 +1,4 @@
-"""The system call filter of a sandbox, as the classic BPF program that `bwrap --seccomp` loads.
+"""The system call filter of a sandbox, as a classic BPF program: `bwrap --seccomp` loads it, or init.
 
 It refuses what no function needs and what has been the way out of sandboxes: new namespaces and mounts, tracing, kernel
 keys, eBPF, io_uring, terminal injection, unusual socket families. A call newer than this list does not exist (ENOSYS),

@@ -1,7 +1,10 @@
-"""Process 1 of a sandbox: `python -I -S init.py CHANNEL UID LISTEN NPROC`, standard library only, Python 3.8 and newer.
+"""Process 1 of a sandbox: `python -I -S init.py CHANNEL UID LISTEN NPROC [FILTER]`.
+
+Standard library only, Python 3.8 and newer.
 
 It opens the Runtime API's listening socket inside the sandbox and hands it out, gives up every privilege, then serves
-requests that arrive on CHANNEL, an inherited Unix socket of type SEQPACKET. A message is fields joined by NUL:
+requests that arrive on CHANNEL, a Unix socket of type SEQPACKET: the number of an inherited descriptor, or a path to
+connect to. A message is fields joined by NUL:
 
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
               signal ID NUMBER | stop | continue
@@ -25,6 +28,10 @@ import resource
 import select
 import sys
 
+TYPE_CHECKING = False  # not from typing: its import would cost more than all the rest
+if TYPE_CHECKING:
+    from typing import Any
+
 ADDRESS = ("127.0.0.1", 9001)
 #: Clients try for one second to connect: nothing may be turned away while the engine is busy.
 BACKLOG = 4096
@@ -32,6 +39,7 @@ MAX_FILES = 1024
 MAX_MESSAGE = 1 << 20
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CAPABILITY_VERSION_3 = 0x20080522
 #: What Python, and this program, do not leave at its default.
@@ -39,19 +47,30 @@ CHANGED_SIGNALS = (_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIG
 
 
 def main() -> None:
-    descriptor, uid, listen, processes = map(int, sys.argv[1:5])
-    close_all_but(descriptor)
-    channel = _socket.socket(fileno=descriptor)
+    uid, listen, processes = map(int, sys.argv[2:5])
+    channel = open_channel(sys.argv[1])
+    close_all_but(channel.fileno())
     rights = []
     if listen:
         listener = open_listener()
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.fileno().to_bytes(4, sys.byteorder))]
     drop_privileges(uid)
     limit(processes)
+    for path in sys.argv[5:]:
+        load_filter(path)
     channel.sendmsg([b"ready"], rights)
     if listen:
         listener.close()
     serve(channel, *wake_on_child())
+
+
+def open_channel(name: str) -> _socket.socket:
+    if not name.startswith("/"):
+        return _socket.socket(fileno=int(name))
+    channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    channel.connect(name)
+    os.dup2(channel.fileno(), 2)  # nobody hears stderr there: what goes wrong is told on the channel
+    return channel
 
 
 def close_all_but(descriptor: int) -> None:
@@ -100,6 +119,21 @@ def drop_privileges(uid: int) -> None:
     must(libc("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0), "become undumpable")
     # A change of user has cleared what bubblewrap set.
     must(libc("prctl", PR_SET_PDEATHSIG, int(_signal.SIGKILL), 0, 0, 0), "tie its life to its parent's")
+
+
+def load_filter(path: str) -> None:
+    """Load a system call filter, an array of `struct sock_filter`, for this process and all that it starts."""
+    with open(path, "rb") as file:
+        code = file.read()
+    array: Any = type("Code", (_ctypes.Array,), {"_type_": Byte, "_length_": len(code)})
+    program = array.from_buffer_copy(code)
+    # struct sock_fprog: a 16-bit count, then, aligned, the address
+    described = (len(code) // 8).to_bytes(8, "little") + _ctypes.addressof(program).to_bytes(8, "little")
+    must(libc("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, described, 0, 0), "load the system call filter")
+
+
+class Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "B"
 
 
 def limit(processes: int) -> None:

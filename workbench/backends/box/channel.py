@@ -20,11 +20,17 @@ OnMessage = Callable[[list[bytes], list[int]], None]
 
 
 class Channel:
-    """Sends requests with descriptors, and calls back on the loop for every answer."""
+    """Sends requests with descriptors, and calls back on the loop for every answer.
 
-    def __init__(self, on_message: OnMessage) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._theirs: socket.socket | None = theirs
+    `connection` is the engine's end when the sandbox has connected to it; without one, a pair is made and `theirs` is
+    for the sandbox to inherit.
+    """
+
+    def __init__(self, on_message: OnMessage, connection: socket.socket | None = None) -> None:
+        self._theirs: socket.socket | None = None
+        if connection is None:
+            connection, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ours = connection
         self._ours.setblocking(False)
         self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_MESSAGE)
         self._on_message = on_message

@@ -1,0 +1,153 @@
+"""The `docker` backend: makes containers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workbench.backends.api import API_VERSION, Capabilities, EnvironmentSpec, Health, Host, Network
+from workbench.backends.box import seccomp
+from workbench.backends.box.environment import BoxEnvironment
+from workbench.backends.proctable import MemoryWatch
+from workbench.model.errors import BackendError, BackendUnavailable
+from workbench.model.runtimes import RuntimeVersion
+from workbench_docker import daemon, images, python
+from workbench_docker.calls import Calls
+from workbench_docker.configuration import PYTHON
+from workbench_docker.container import Container, Maker, remove
+from workbench_docker.images import Image
+
+#: Each environment has a user of its own, far above the users that a system has; as on AWS where the daemon maps users.
+FIRST_UID = 2_000_000
+UID_RANGE = 1_000_000_000
+MAPPED_USER = (993, 990)
+
+
+class DockerBackend:
+    """Runs functions in containers without a network, without capabilities, on a read-only image."""
+
+    api_version = API_VERSION
+    capabilities = Capabilities(
+        isolation=True,
+        own_network=True,
+        mounts=True,
+        memory_limit=True,
+        freeze=True,
+        networks=frozenset({Network.NONE}),
+    )
+
+    def __init__(self) -> None:
+        self._maker: Maker | None = None
+        self._closed = False
+        self._remapped = False
+        self._watch = MemoryWatch()
+        self._environments: set[BoxEnvironment] = set()
+        self._images: dict[str, Image] = {}
+        self._later: set[asyncio.Task[None]] = set()
+        self._uids = itertools.count(FIRST_UID + secrets.randbelow(UID_RANGE))
+
+    async def open(self, host: Host) -> None:
+        """Find the daemon, and remove what engines have left that are gone.
+
+        Raises:
+            BackendUnavailable: there is no daemon, or it cannot do what is needed.
+        """
+        found = await asyncio.to_thread(daemon.look)
+        if found.daemon is None:
+            raise BackendUnavailable(found.health.why, mend=found.health.mend)
+        self._remapped = found.daemon.remapped
+        calls = Calls(found.daemon)
+        folder = host.run_dir / "python"
+        try:
+            command, _ = await asyncio.gather(asyncio.to_thread(python.make, folder), _sweep(calls))
+        except BaseException:
+            await calls.aclose()
+            raise
+        filters: tuple[str, ...] = ()
+        if seccomp.supported():
+            await asyncio.to_thread((folder / "filter").write_bytes, seccomp.program())
+            filters = (f"{PYTHON}/filter",)
+        self._maker = Maker(calls, host, folder, command, filters, _labels(), self._go_on)
+
+    async def health(self) -> Health:
+        """Usable when a daemon answers whose containers run on this machine's own kernel."""
+        return (await asyncio.to_thread(daemon.look)).health
+
+    async def prepare(self, runtime: RuntimeVersion) -> None:
+        """Find the image of the runtime; fetch it, if it must be."""
+        await self._image(runtime)
+
+    async def launch(self, spec: EnvironmentSpec) -> BoxEnvironment:
+        """Make a container with its init, ready to start processes."""
+        if self._maker is None or self._closed:
+            raise BackendError("the docker backend is not open")
+        if spec.network not in self.capabilities.networks:
+            raise BackendError(f"the docker backend has no network '{spec.network}'")
+        maker, image = self._maker, await self._image(spec.runtime)
+        uid = next(self._uids)
+        user = MAPPED_USER if self._remapped else (uid, uid)
+        environment = BoxEnvironment(
+            spec, lambda on_message: Container(maker, spec, image.id, user, on_message), self._watch
+        )
+        await environment.launch(self._environments.discard)
+        if self._closed:
+            await environment.stop(0)
+            if environment.listener is not None:
+                environment.listener.close()
+            raise BackendError("the docker backend was closed meanwhile")
+        self._environments.add(environment)
+        return environment
+
+    async def aclose(self) -> None:
+        """End every container, and wait until the daemon has removed them."""
+        self._closed = True
+        await asyncio.gather(*(environment.stop(0) for environment in list(self._environments)))
+        while self._later:
+            await asyncio.gather(*self._later)
+        if self._maker is not None:
+            await self._maker.calls.aclose()
+
+    async def _image(self, runtime: RuntimeVersion) -> Image:
+        if self._maker is None:
+            raise BackendError("the docker backend is not open")
+        found = self._images.get(runtime.runtime)
+        if found is None:
+            found = self._images[runtime.runtime] = await images.find(self._maker.calls, runtime.runtime)
+        return found
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+
+def _labels() -> dict[str, str]:
+    """Whose a container is: a process number, what tells it from a later one of that number, and where it counts."""
+    return {
+        "workbench.engine": str(os.getpid()),
+        "workbench.engine.started": _started(os.getpid()),
+        "workbench.engine.namespace": os.readlink("/proc/self/ns/pid"),
+    }
+
+
+async def _sweep(calls: Calls) -> None:
+    """Remove the containers of engines that are gone. Of other namespaces, nobody here can tell."""
+    ours = {"label": [f"workbench.engine.namespace={os.readlink('/proc/self/ns/pid')}"]}
+    for container in await calls("list containers", lambda client: client.containers(all=True, filters=ours)):
+        labels = container["Labels"]
+        pid = labels.get("workbench.engine", "")
+        if pid.isdecimal() and _started(int(pid)) != labels.get("workbench.engine.started"):
+            await remove(calls, container["Id"])
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot; empty when there is none."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    return ""

@@ -1,0 +1,96 @@
+"""From what an environment should be to a container's configuration, as Docker's API takes it. Pure.
+
+The flags are the same for every function and every image: nothing that comes from a template or an image adds to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.backends.api import EnvironmentSpec, Layout
+from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK
+from workbench.model.runtimes import RuntimeVersion
+
+PYTHON = "/run/workbench/python"
+DOOR = "/run/workbench/door"
+CHANNEL = "channel"
+USER = "sbx_user1051"
+
+
+def layout(runtime: RuntimeVersion) -> Layout:
+    """The paths inside; the interpreter is the image's own, as on AWS."""
+    interpreter = f"/var/lang/bin/{runtime.interpreter.name}" if runtime.interpreter is not None else ""
+    return Layout(task="/var/task", opt="/opt", runtime="/var/runtime", interpreter=interpreter)
+
+
+def etc_files(user: tuple[int, int]) -> dict[str, str]:
+    """The files of /etc that name the user."""
+    uid, gid = user
+    return {
+        "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{USER}:x:{uid}:{gid}::/tmp:/sbin/nologin\n",
+        "group": f"root:x:0:\n{USER}:x:{gid}:\n",
+    }
+
+
+def container(
+    spec: EnvironmentSpec,
+    *,
+    image: str,
+    user: tuple[int, int],
+    python: Path,
+    command: tuple[str, ...],
+    filters: tuple[str, ...],
+    door: Path,
+    labels: Mapping[str, str],
+) -> dict[str, Any]:
+    """The body of `POST /containers/create`.
+
+    `python` and `door` are the host's folders shown as `PYTHON` and `DOOR`; `command` starts init's interpreter,
+    `filters` are the paths inside of system call filters, beside the daemon's own; `door` has the files of `etc_files`
+    beside the socket.
+    """
+    binds = {
+        "/var/task": spec.task,
+        "/var/runtime": spec.runtime.client,
+        PYTHON: python,
+        DOOR: door,
+        **{f"/etc/{name}": door / name for name in etc_files(user)},
+    }
+    if spec.opt is not None:
+        binds["/opt"] = spec.opt
+    memory = (spec.memory_size << 20) + MEMORY_SLACK
+    return {
+        "Image": image,
+        # Given here, nothing that the image would run runs: no entry point, no command, no health check.
+        "Entrypoint": [*command, f"{PYTHON}/init.py", f"{DOOR}/{CHANNEL}", "0", "1", "0", *filters],
+        "Cmd": [],
+        "Healthcheck": {"Test": ["NONE"]},
+        "WorkingDir": "/",
+        # Init's alone: a process gets just what it is started with.
+        "Env": ["LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="],
+        "User": "{}:{}".format(*user),
+        "Hostname": "sandbox",
+        "Labels": dict(labels),
+        "HostConfig": {
+            "AutoRemove": True,
+            "NetworkMode": "none",
+            "IpcMode": "none",
+            "CgroupnsMode": "private",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "Privileged": False,
+            "ReadonlyRootfs": True,
+            "Memory": memory,
+            "MemorySwap": memory,
+            "PidsLimit": MAX_PROCESSES + 1,
+            "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={spec.tmp_size}m,mode=1777"},
+            "Mounts": [
+                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+                for target, source in binds.items()
+            ],
+            # A function's output goes to the engine's pipe.
+            "LogConfig": {"Type": "none"},
+        },
+    }

@@ -1,0 +1,46 @@
+"""Which image and which daemon the `docker` backend takes. No daemon is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.backends import registry
+from workbench.model.errors import BackendUnavailable
+from workbench_docker import images
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name"),
+    [
+        ("python3.12", "python:3.12"),
+        ("nodejs22.x", "nodejs:22"),
+        ("provided.al2023", "provided:al2023"),
+        ("provided.al2", "provided:al2"),
+        ("java8.al2", "java:8.al2"),
+        ("ruby3.4", "ruby:3.4"),
+        ("dotnet8", "dotnet:8"),
+    ],
+)
+def test_aws_s_image_of_a_runtime(runtime: str, name: str) -> None:
+    assert images.published(runtime) == f"public.ecr.aws/lambda/{name}"
+
+
+def test_an_image_made_for_workbench_goes_before_aws_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(images.VARIABLE, raising=False)
+    assert images.names("python3.12") == ("workbench/python3.12", "public.ecr.aws/lambda/python:3.12")
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("unix:///nowhere/docker.sock", "no Docker daemon listens at /nowhere/docker.sock"),
+        ("tcp://192.0.2.1:2375", "DOCKER_HOST is tcp://192.0.2.1:2375, and containers must run on this machine"),
+    ],
+)
+async def test_without_a_daemon_it_names_the_mend(address: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    health = await registry.create("docker").health()
+    assert (health.usable, health.why) == (False, why)
+    assert health.mend
+    with pytest.raises(BackendUnavailable):
+        await registry.create("docker").open(None)  # type: ignore[arg-type]

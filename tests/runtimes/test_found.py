@@ -1,0 +1,93 @@
+"""What the catalogue finds on a machine, which here is a folder with scripts that answer as node does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.engine.catalogue import Catalogue
+from workbench.engine.catalogue.nodejs import find_node
+from workbench.model.errors import RuntimeUnavailable
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder and a PATH of their own."""
+    for name in ("NVM_DIR", "FNM_DIR", "VOLTA_HOME", "ASDF_DATA_DIR", "MISE_DATA_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def install(path: Path, version: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{version} {path}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_newest_of_the_major_version_is_taken_wherever_it_is(machine: Path) -> None:
+    install(machine / "bin/node", "20.9.1")
+    install(machine / ".nvm/versions/node/v20.10.0/bin/node", "20.10.0")
+    install(machine / ".nvm/versions/node/v22.1.0/bin/node", "22.1.0")
+    newest = install(machine / ".local/share/fnm/node-versions/v20.11.0/installation/bin/node", "20.11.0")
+    install(machine / ".volta/tools/image/node/20.2.0/bin/node", "20.2.0")
+    found = find_node("20")
+    assert found is not None
+    assert (found.version, found.executable, found.prefix) == ("20.11.0", newest, newest.parent.parent)
+    assert find_node("24") is None
+    assert find_node("2") is None
+
+
+@pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho words\n", "no program"])
+def test_what_is_no_node_is_passed_over(machine: Path, script: str) -> None:
+    install(machine / "bin/node", "").write_text(script)
+    assert find_node("20") is None
+
+
+def test_one_that_was_upgraded_is_asked_again(machine: Path) -> None:
+    install(machine / "bin/node", "20.1.0")
+    assert find_node("20") is not None
+    (machine / "bin/node").unlink()
+    install(machine / "bin/node", "22.1.0")
+    assert find_node("20") is None
+
+
+async def test_a_runtime_version_names_what_it_is(machine: Path) -> None:
+    node = install(machine / "opt/bin/node", "20.17.3")
+    (machine / "bin").mkdir()
+    (machine / "bin/node").symlink_to(node)
+    found = await Catalogue("eu-central-1", machine / "cache").resolve("nodejs20.x")
+    assert (found.label, found.interpreter, found.prefix) == ("nodejs:20.v17", node, machine / "opt")
+    assert found.arn.startswith("arn:aws:lambda:eu-central-1::runtime:")
+    assert found.command[0] == "{interpreter}"
+    assert (found.client / "index.mjs").is_file()
+    assert not found.is_python
+    node.unlink()
+    install(node, "20.17.4")
+    again = await Catalogue("eu-central-1", machine / "cache").resolve("nodejs20.x")
+    assert again.label == found.label
+    assert again.arn != found.arn
+    assert again.client == found.client
+
+
+async def test_provided_needs_nothing(machine: Path) -> None:
+    for runtime in ("provided.al2023", "provided.al2", "provided"):
+        found = await Catalogue("us-east-1", machine / "cache").resolve(runtime)
+        assert (found.interpreter, found.prefix, found.command) == (None, None, ("{bootstrap}",))
+        assert list(found.client.iterdir()) == []
+    assert found.label == "provided:al1.v1"
+
+
+async def test_what_is_missing_names_the_mend(machine: Path) -> None:
+    catalogue = Catalogue("us-east-1", machine / "cache")
+    with pytest.raises(RuntimeUnavailable, match=r"no Node\.js 22 for runtime 'nodejs22\.x'") as missing:
+        await catalogue.resolve("nodejs22.x")
+    assert "nvm install 22" in missing.value.mend
+    assert catalogue.look("nodejs22.x") == ("no Node.js 22 here", "nvm install 22")
+    for runtime in ("java21", "nodejs16.x", "custom"):
+        assert catalogue.look(runtime) is None
+        with pytest.raises(RuntimeUnavailable, match="cannot run"):
+            await catalogue.resolve(runtime)

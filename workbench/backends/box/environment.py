@@ -1,0 +1,274 @@
+"""An environment whose processes are started by the init of a sandbox, however that sandbox is made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from socket import socket
+from typing import Protocol
+
+from workbench.backends import process, proctable
+from workbench.backends.api import EnvironmentSpec, Exited, ExitReason, Layout, ProcessExited, ProcessSpec, Usage
+from workbench.backends.cgroups import Cgroup, Role
+from workbench.backends.proctable import MemoryWatch, Watched
+from workbench.backends.streams import EventStream
+from workbench.model.errors import BackendError
+
+#: What a sandbox may use beyond MemorySize: init, other processes that are not the function's, the kernel's tables.
+#: Files in /tmp are charged to the function's memory, as they are kept in it.
+MEMORY_SLACK = 16 << 20
+MAX_PROCESSES = 1024
+
+
+class Box(Protocol):
+    """A sandbox with `box/init.py` as its process 1. `ended` is done, with an exit code, when nothing in it is left."""
+
+    layout: Layout
+    ended: asyncio.Future[int]
+    # From `open` on: init's process id on the host, the listener inside, the cgroup, and what an empty box uses of it.
+    init: int
+    listener: socket | None
+    group: Cgroup | None
+    baseline: int
+
+    @property
+    def own_pids(self) -> set[int]:
+        """The processes of the sandbox that are not the function's."""
+
+    async def open(self) -> None:
+        """Make it, and wait until its init is ready. Raises BackendError, and leaves nothing behind."""
+
+    def send(self, *fields: bytes, descriptor: int | None = None) -> None:
+        """Ask init for something; its answers go to the `OnAnswer` that the box was made with."""
+
+    def kill(self) -> None:
+        """End everything in it, frozen or not."""
+
+    async def clear(self) -> bool:
+        """After `ended`: remove the last traces. False when a cgroup is still held."""
+
+    def words(self) -> str:
+        """What the sandbox's own programs have said."""
+
+
+OnAnswer = Callable[[list[bytes]], None]
+
+
+class BoxEnvironment:
+    """A sandbox whose init starts processes on request. Make it with `launch`."""
+
+    def __init__(self, spec: EnvironmentSpec, make: Callable[[OnAnswer], Box], watch: MemoryWatch) -> None:
+        self.id = spec.id
+        self.listener: socket | None = None  # once launched: the engine's, to close too
+        self.pid: int | None = None
+        self._box = make(self._message)
+        self.layout = self._box.layout
+        self._stream = EventStream()
+        self._started = 0
+        self._starting: dict[int, asyncio.Future[None]] = {}
+        self._running: set[int] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._frozen = False
+        self._oom_kills = 0
+        self._out_of_memory = False
+        self._ending: asyncio.Task[None] | None = None
+        self._reason = ExitReason.FAILED
+        self._forget: Callable[[BoxEnvironment], None] = lambda _: None
+        self._last_usage: Usage | None = None
+        self._memory_size = spec.memory_size << 20
+        self._watch = watch
+        self._watched = Watched(lambda: [self._box.init], self._memory_size + MEMORY_SLACK, self._over_memory)
+
+    async def launch(self, forget: Callable[[BoxEnvironment], None]) -> None:
+        """Make the sandbox. `forget` is called when it has ended."""
+        await self._box.open()
+        self.listener, self.pid = self._box.listener, self._box.init
+        self._forget = forget
+        if self._group is None or not self._group.can(Role.MEMORY):
+            self._watch.add(self.id, self._watched)
+        self._box.ended.add_done_callback(lambda _: self._end(self._reason, 0))
+
+    async def start(self, process_spec: ProcessSpec) -> int:
+        """Have init start a process."""
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
+        self._started += 1
+        handle = self._started
+        variables = [os.fsencode(f"{name}={value}") for name, value in process_spec.env.items()]
+        arguments = list(map(os.fsencode, process_spec.argv))
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._starting[handle] = answer
+        try:
+            self._box.send(
+                b"start",
+                b"%d" % handle,
+                os.fsencode(process_spec.cwd),
+                b"%d" % len(arguments),
+                *arguments,
+                *variables,
+                descriptor=process_spec.output,
+            )
+            await answer
+        except BackendError as error:
+            self._starting.pop(handle, None)
+            raise BackendError(f"cannot start {process_spec.argv[0]} in {self.id}: {error}") from error
+        return handle
+
+    async def signal(self, process: int, sig: int) -> None:
+        """Send a signal to the process and what it started in its group; a frozen one gets it when thawed."""
+        if process in self._running:
+            self._ask(b"signal", b"%d" % process, b"%d" % sig)
+
+    async def usage(self) -> Usage:
+        """From the cgroup, without the empty sandbox; else from the process table; after the end, as last measured."""
+        if self._last_usage is None:
+            return await self._measure()
+        return self._last_usage
+
+    async def _measure(self) -> Usage:
+        group = self._group
+        if group is not None and group.can(Role.CPU):
+            # The group is not charged for files of libraries: the kernel's view of each process has them, too.
+            resident = proctable.resident_peak(set(group.pids()) - self._box.own_pids)
+            peak = max(self._watched.peak, resident, group.peak_memory() - self._box.baseline)
+            return Usage(peak_memory=min(peak, self._memory_size), cpu_seconds=group.cpu_seconds())
+        rows = proctable.family(await asyncio.to_thread(proctable.table), [self._box.init])
+        used = sum(row.rss for row in rows if row.pid != self._box.init)
+        self._watched.peak = max(self._watched.peak, used)
+        peak = min(self._watched.peak, self._memory_size)
+        return Usage(peak_memory=peak, cpu_seconds=sum(row.cpu for row in rows))
+
+    def events(self) -> AsyncIterator[ProcessExited | Exited]:
+        """Yield each process's end, then `Exited`."""
+        return self._stream.events()
+
+    async def freeze(self) -> None:
+        """By the cgroup freezer; without one, init stops every other process."""
+        if self._frozen or self._ending is not None:
+            return
+        self._frozen = True
+        if self._freezer is not None:
+            await self._freezer.freeze()
+        else:
+            self._box.send(b"stop")
+
+    async def thaw(self) -> None:
+        """Undo `freeze`."""
+        if not self._frozen:
+            return
+        self._frozen = False
+        if self._freezer is not None:
+            self._freezer.thaw()
+        else:
+            self._ask(b"continue")
+
+    async def stop(self, grace: float) -> Exited:
+        """SIGTERM to what was started, `grace` seconds, then the end of the sandbox."""
+        self._end(ExitReason.STOPPED, grace)
+        return await self._stream.ended()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _group(self) -> Cgroup | None:
+        return self._box.group
+
+    @property
+    def _freezer(self) -> Cgroup | None:
+        return self._group if self._group is not None and self._group.can(Role.FREEZE) else None
+
+    def _ask(self, *fields: bytes) -> None:
+        """A request that a sandbox which is just ending need not hear."""
+        with suppress(BackendError):
+            self._box.send(*fields)
+
+    def _message(self, fields: list[bytes]) -> None:
+        """What init says. It comes from inside: what makes no sense is not believed, and ends the sandbox."""
+        try:
+            match fields:
+                case [b"started", name]:
+                    answer = self._starting.pop(int(name))
+                    self._running.add(int(name))
+                    self._empty.clear()
+                    if answer.done():  # cancelled: nobody waits for this process
+                        self._ask(b"signal", name, b"%d" % signal.SIGKILL)
+                    else:
+                        answer.set_result(None)
+                case [b"failed", name, why]:
+                    answer = self._starting.pop(int(name))
+                    if not answer.done():
+                        answer.set_exception(BackendError(why.decode("utf-8", "replace")))
+                case [b"exited", name, code, peak]:
+                    self._running.remove(int(name))
+                    self._watched.peak = max(self._watched.peak, int(peak) * 1024)
+                    self._process_ended(int(name), int(code))
+                case [b"stopped"]:
+                    pass
+                case _:
+                    raise ValueError("unknown")
+        except (ValueError, KeyError):
+            self._end(ExitReason.FAILED, 0)
+
+    def _process_ended(self, handle: int, code: int) -> None:
+        killed = code == -signal.SIGKILL
+        if self._group is not None and (kills := self._group.oom_kills()) > self._oom_kills:
+            self._oom_kills = kills
+            self._out_of_memory = self._out_of_memory or killed
+        oom = killed and self._out_of_memory
+        self._stream.process_exited(process.ended_as(handle, code, oom=oom))
+        if oom:
+            self._end(ExitReason.OOM, 0)
+        if not self._running:
+            self._empty.set()
+
+    def _over_memory(self) -> None:
+        self._out_of_memory = True
+        self._end(ExitReason.OOM, 0)
+
+    def _end(self, reason: ExitReason, grace: float) -> None:
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._finish(reason, grace))
+
+    async def _finish(self, reason: ExitReason, grace: float) -> None:
+        self._watch.remove(self.id)
+        try:
+            reason, detail = await self._tear_down(reason, grace)
+        except OSError as error:
+            reason, detail = ExitReason.FAILED, f"cannot be ended cleanly: {error}"
+        self._forget(self)
+        self._stream.exited(Exited(reason=reason, detail=detail))
+
+    async def _tear_down(self, reason: ExitReason, grace: float) -> tuple[ExitReason, str]:
+        if grace > 0 and self._running:
+            await self.thaw()
+            for handle in self._running:
+                self._ask(b"signal", b"%d" % handle, b"%d" % signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), grace)
+        alone = self._box.ended.done()
+        self._last_usage = await self._measure()
+        self._box.kill()
+        code = await self._box.ended
+        detail = ""
+        if self._group is not None and self._group.oom_kills() > self._oom_kills:
+            # The kernel chose init, or all of them, and nobody was left to tell.
+            self._out_of_memory = True
+            reason = ExitReason.OOM if alone else reason
+        for answer in self._starting.values():
+            if not answer.done():
+                answer.set_exception(BackendError("the sandbox ended"))
+        for handle in sorted(self._running):
+            oom = self._out_of_memory
+            self._stream.process_exited(process.ended_as(handle, -signal.SIGKILL, oom=oom))
+        self._running.clear()
+        if reason is ExitReason.OOM:
+            detail = "the memory limit was reached"
+        elif reason is ExitReason.FAILED:
+            detail = self._box.words() or f"the sandbox ended by itself (code {code})"
+        if not await self._box.clear():
+            detail = "a process in an uninterruptible wait is left"
+        return reason, detail

@@ -1,0 +1,123 @@
+"""Node.js: every node that version managers and PATH have, and Workbench's own client, which has no dependencies."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from workbench.engine.catalogue.languages import Entry, Program, Realisation, prepared
+from workbench.model.errors import RuntimeUnavailable
+
+_BOOT = "index.mjs"
+
+
+class NodeJs:
+    """The language `nodejs`."""
+
+    def look(self, entry: Entry) -> tuple[str, str]:
+        major = _major(entry)
+        node = find_node(major)
+        if node is None:
+            return f"no Node.js {major} here", f"nvm install {major}"
+        return f"{node.version} at {node.executable}", ""
+
+    def realise(self, entry: Entry, cache: Path) -> Realisation:
+        major = _major(entry)
+        node = find_node(major)
+        if node is None:
+            raise RuntimeUnavailable(
+                f"no Node.js {major} for runtime '{entry['id']}' was found on this machine",
+                mend=f"install it, for example with: nvm install {major}",
+            )
+        client = _client(cache)
+        return Realisation(
+            label=f"nodejs:{major}.v{node.version.split('.')[1]}",
+            identity=f"nodejs:{node.version} {node.executable} {client.name}",
+            client=client,
+            # The shares of memory are those of AWS's own bootstrap: without them V8 plans for the whole machine.
+            command=(
+                "{interpreter}",
+                "--max-old-space-size={old_space}",
+                "--max-semi-space-size={semi_space}",
+                f"{{runtime}}/{_BOOT}",
+            ),
+            program=node,
+        )
+
+
+def find_node(major: str) -> Program | None:
+    """The newest node of a major version, such as `20`."""
+    found = [node for path in _candidates(major) if (node := _ask(path)) and node.version.startswith(f"{major}.")]
+    return max(found, key=lambda node: [int(part) for part in node.version.split(".")], default=None)
+
+
+def _major(entry: Entry) -> str:
+    return str(entry["interpreter"]["version"])
+
+
+def _candidates(major: str) -> Iterator[Path]:
+    home = Path.home()
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    mac = home / "Library/Application Support"
+    roots = [
+        (Path(os.environ.get("NVM_DIR") or home / ".nvm"), f"versions/node/v{major}.*/bin/node"),
+        (Path(os.environ.get("VOLTA_HOME") or home / ".volta"), f"tools/image/node/{major}.*/bin/node"),
+        (Path(os.environ.get("ASDF_DATA_DIR") or home / ".asdf"), f"installs/nodejs/{major}.*/bin/node"),
+        (Path(os.environ.get("MISE_DATA_DIR") or data / "mise"), f"installs/node/{major}.*/bin/node"),
+    ]
+    fnm = [os.environ.get("FNM_DIR"), data / "fnm", home / ".fnm", *([mac / "fnm"] if sys.platform == "darwin" else [])]
+    roots += [(Path(root), f"node-versions/v{major}.*/installation/bin/node") for root in fnm if root]
+    for root, pattern in roots:
+        yield from sorted(root.glob(pattern))
+    for folder in os.get_exec_path():
+        path = Path(folder, "node")
+        if path.is_file():
+            yield path
+
+
+def _ask(path: Path) -> Program | None:
+    """What a candidate says of itself; None when it does not run. A shim answers for what it stands for."""
+    try:
+        return _answer(path, path.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _answer(path: Path, _changed: int) -> Program | None:
+    question = "process.versions.node + ' ' + process.execPath"
+    try:
+        answer = subprocess.run(
+            [path, "--print", question],
+            env={name: value for name, value in os.environ.items() if not name.startswith("NODE_")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version, _, executable = answer.stdout.strip().partition(" ")
+    if answer.returncode != 0 or not executable or not all(part.isdigit() for part in version.split(".")):
+        return None
+    program = Path(executable)
+    return Program(version, program, program.parent.parent if program.parent.name == "bin" else program.parent)
+
+
+def _client(cache: Path) -> Path:
+    folder = resources.files("workbench_runtimes") / "nodejs"
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(".mjs")}
+    digest = hashlib.sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()[:16]
+
+    def fill(target: Path) -> None:
+        for name, content in files.items():
+            (target / name).write_bytes(content)
+
+    return prepared(cache / f"nodejs-{digest}", fill, "Node.js")

@@ -1,0 +1,166 @@
+"""Python: every CPython that pyenv, uv and PATH have, and AWS's own client for it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+from workbench.engine.catalogue.languages import Entry, Program, Realisation, prepared
+from workbench.model.errors import RuntimeUnavailable
+
+_BOOT = "boot.py"
+#: What makes the official client: its package, its native half, and what it imports.
+_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+#: What AWS's Python runtimes have beside it. botocore is a dependency of ours; without boto3 functions do not get it.
+_SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+
+
+class Python:
+    """The language `python`."""
+
+    def look(self, entry: Entry) -> tuple[str, str]:
+        minor = _minor(entry)
+        python = find_python(minor)
+        if python is None:
+            return f"no Python {minor} here", f"uv python install {minor}"
+        return f"{python.version} at {python.executable}", ""
+
+    def realise(self, entry: Entry, cache: Path) -> Realisation:
+        wanted = _minor(entry)
+        python = find_python(wanted)
+        if python is None:
+            raise RuntimeUnavailable(
+                f"no Python {wanted} for runtime '{entry['id']}' was found on this machine",
+                mend=f"install it, for example with: uv python install {wanted}",
+            )
+        client = _client(python, cache)
+        minor, patch = python.version.rsplit(".", 1)
+        label = f"python:{minor}.v{patch}"
+        return Realisation(
+            label=label,
+            identity=f"{label} {python.executable} {client.name}",
+            client=client,
+            # -S: without the interpreter's own site-packages, which AWS does not have either; boot.py does the rest of
+            # what `site` does.
+            command=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "{handler}"),
+            program=python,
+        )
+
+
+def _minor(entry: Entry) -> str:
+    return str(entry["interpreter"]["version"])
+
+
+def _client(python: Program, cache: Path) -> Path:
+    """The folder with the official client for an interpreter."""
+    minor = ".".join(python.version.split(".")[:2])
+    boot = (resources.files("workbench_runtimes") / "python" / _BOOT).read_bytes()
+    origins = {name: _origin(name) for name in _CLIENT}
+    if importlib.util.find_spec("boto3") is not None:
+        origins |= {name: _origin(name) for name in _SDK}
+    stamp = json.dumps([minor, platform.machine(), [(str(o), o.stat().st_mtime_ns) for o in origins.values()]])
+
+    def fill(folder: Path) -> None:
+        if minor == "{}.{}".format(*sys.version_info):
+            _copy_client(origins, folder)
+        else:
+            _fetch_client(minor, folder)
+        (folder / _BOOT).write_bytes(boot)
+        subprocess.run(
+            [python.executable, "-I", "-m", "compileall", "-q", "."],
+            cwd=folder,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    digest = hashlib.sha256(stamp.encode() + boot).hexdigest()[:16]
+    return prepared(cache / f"python{minor}-{digest}", fill, "Python")
+
+
+def find_python(minor: str) -> Program | None:
+    """The newest Python of a minor version, such as `3.12`; this process's own one without asking another."""
+    if minor == "{}.{}".format(*sys.version_info):
+        own = Path(sys.base_prefix) / "bin" / f"python{minor}"
+        if own.exists():
+            return Program(platform.python_version(), own, Path(sys.base_prefix))
+    found = [python for path in _candidates(minor) if (python := _ask(path, minor))]
+    return max(found, key=lambda python: int(python.version.split(".")[2]), default=None)
+
+
+def _candidates(minor: str) -> Iterator[Path]:
+    name = f"python{minor}"
+    roots = [
+        (Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions", f"{minor}.*/bin/{name}"),
+        (Path.home() / ".local/share/uv/python", f"cpython-{minor}.*/bin/{name}"),
+    ]
+    for root, pattern in roots:
+        yield from sorted(root.glob(pattern))
+    for folder in os.get_exec_path():
+        path = Path(folder, name)
+        # A pyenv shim only hands on to one of the versions above, or fails.
+        if path.is_file() and ".pyenv/shims" not in folder:
+            yield path
+
+
+def _ask(path: Path, minor: str) -> Program | None:
+    """What a candidate says of itself; None when it does not run or is something else."""
+    question = "import sys, platform as p; print(p.python_version(), p.python_implementation(), sys.base_prefix)"
+    try:
+        answer = subprocess.run([path, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    parts = answer.stdout.split(maxsplit=2)
+    if answer.returncode != 0 or len(parts) != 3 or parts[1] != "CPython" or not parts[0].startswith(f"{minor}."):
+        return None
+    prefix = Path(parts[2].strip())
+    executable = prefix / "bin" / f"python{minor}"
+    if not parts[0].split(".")[2].isdigit() or not executable.exists():
+        return None
+    return Program(parts[0], executable, prefix)
+
+
+def _origin(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RuntimeUnavailable(
+            f"Workbench's own installation lacks '{module}', a part of AWS's Python client",
+            mend="install Workbench again",
+        )
+    return Path(spec.origin)
+
+
+def _copy_client(origins: dict[str, Path], target: Path) -> None:
+    for name, origin in origins.items():
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, target / name, ignore=shutil.ignore_patterns("tests"))
+        else:
+            shutil.copy2(origin, target / origin.name)
+
+
+def _fetch_client(minor: str, target: Path) -> None:
+    """Get the client's wheels for another minor version than our own.
+
+    Raises:
+        RuntimeUnavailable: with pip's last words.
+    """
+    from importlib.metadata import version
+
+    wanted = [name for name in ("awslambdaric", "boto3") if importlib.util.find_spec(name) is not None]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "--python-version", minor),
+        *("--only-binary=:all:", "--no-compile", *(f"{name}=={version(name)}" for name in wanted)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeUnavailable(f"AWS's client for Python {minor} cannot be fetched: {last}", mend=" ".join(command))
