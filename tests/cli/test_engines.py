@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ async def test_a_one_shot_waits_for_another_to_end(project: Project) -> None:
     asyncio.get_running_loop().call_later(0.2, other.close)
     async with engines.attach(project) as attached:
         assert attached.own
-        assert await attached.port.list_functions() == []
+        assert await attached.port.list_functions() == ()
     assert not engine_holds(project)
 
 
@@ -100,7 +101,7 @@ async def test_no_scratch_folder_is_a_state_error_that_lets_go_of_the_lock(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(app, "runtime_folder", lambda: tmp_path / "missing")
-    with pytest.raises(StateError, match="scratch folder in .*missing: No such file"):
+    with pytest.raises(StateError, match=r"scratch folder in .*missing: No such file"):
         async with app.open_engine(project):
             pass
     assert not engine_holds(project)
@@ -145,6 +146,29 @@ async def test_a_boot_is_given_up_when_told_to_stop() -> None:
     assert await app._unless(asyncio.Event(), asyncio.sleep(0))
 
 
+async def test_a_signal_while_the_backend_opens_ends_the_engine_without_ready(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    opening = asyncio.Event()
+
+    async def hang(self: Engine, name: str | None = None) -> None:
+        opening.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Engine, "backend", hang)
+    serving = asyncio.ensure_future(
+        app.serve(project, backend=None, port=0, gateway_port=0, seed=None, ready=lambda *facts: said.append(facts))
+    )
+    await opening.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 5)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    assert said == []
+    assert not engine_holds(project)
+
+
 # -- the log of an engine in the background
 def test_the_engine_log_is_private_and_never_a_link(project: Project, tmp_path: Path) -> None:
     descriptor = app.engine_log(project)
@@ -153,7 +177,7 @@ def test_the_engine_log_is_private_and_never_a_link(project: Project, tmp_path: 
     assert (project.state.stat().st_mode & 0o777, log.stat().st_mode & 0o777) == (0o700, 0o600)
     log.unlink()
     log.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StateError, match="engine.log"):
+    with pytest.raises(StateError, match=r"engine\.log"):
         app.engine_log(project)
     assert not (tmp_path / "elsewhere").exists()
 

@@ -81,8 +81,8 @@ def test_sigterm_during_the_boot_ends_it(shell: Shell) -> None:
     process = subprocess.Popen(command, env=shell.env, stdout=subprocess.PIPE)
     eventually((shell.state / "lock").exists)
     process.terminate()
-    out, _ = process.communicate(timeout=10)
-    assert (process.returncode, out) in [(0, b""), (0, out)]
+    process.communicate(timeout=10)
+    assert process.returncode == 0
     assert not (shell.state / "endpoint.json").exists()
 
 
