@@ -144,3 +144,41 @@ async def test_the_link_hears_of_connections(runtime: Runtime) -> None:
             break
         await asyncio.sleep(0.01)
     assert runtime.link.open == [1, 0]
+
+
+LIMIT = 6_291_556
+
+
+@pytest.mark.parametrize("action", ["response", "error"])
+@pytest.mark.parametrize("size", [LIMIT + 2, 20_000_000])
+async def test_a_post_far_over_the_limit_reaches_the_link_as_too_long(runtime: Runtime, action: str, size: int) -> None:
+    runtime.link.answer = Answer(413, "RequestEntityTooLarge", "no")
+    runtime.send("POST", f"/2018-06-01/runtime/invocation/id-1/{action}", bytes(size))
+    assert (await runtime.answer())[0] == 413
+    [(call, request_id, body)] = runtime.link.calls
+    assert (call, request_id, len(body)) == ("respond", "id-1", LIMIT + 1)
+
+
+async def test_posts_around_the_limit_reach_the_link_as_they_are(runtime: Runtime) -> None:
+    for size in (LIMIT, LIMIT + 1):
+        runtime.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"x" * size)
+        await runtime.answer()
+        assert runtime.link.calls.pop() == ("respond", "id-1", b"x" * size)
+
+
+async def test_an_init_error_far_over_the_limit_still_ends_the_init(runtime: Runtime) -> None:
+    runtime.send("POST", "/2018-06-01/runtime/init/error", bytes(LIMIT + 2), Lambda_Runtime_Function_Error_Type="A.B")
+    assert (await runtime.answer())[0] == 202
+    assert runtime.link.calls == [("fail_init", "A.B", b"{}")]
+
+
+async def test_connections_beyond_thirty_two_are_closed_and_do_not_count(runtime: Runtime) -> None:
+    address = runtime.writer.get_extra_info("peername")[:2]
+    opened = [await asyncio.open_connection(*address) for _ in range(31)]
+    extra, writer = await asyncio.open_connection(*address)
+    assert await asyncio.wait_for(extra.read(), 5) == b""
+    assert runtime.link.open == list(range(1, 33))
+    runtime.send("GET", "/2018-06-01/ping")
+    assert (await runtime.answer())[0] == 200
+    for _, other in [*opened, (extra, writer)]:
+        other.close()

@@ -21,6 +21,8 @@ from workbench.model.errors import ApiError, WorkbenchError
 PREFIX = "/_workbench/v1/"
 #: Seconds between two deltas of a live stream: 25 a second.
 FRAME = 0.04
+#: Bytes of a body beyond which it is parsed beside the loop.
+_LARGE = 262_144
 _JSON = [("content-type", "application/json")]
 _log = logging.getLogger("workbench.control")
 
@@ -32,12 +34,18 @@ class Control:
         self._port = port
         self._key = f"Bearer {key}"
 
+    def refuse_large(self, head: Request) -> Response | None:
+        """A 403 for a large body without the key, which is then not kept; `handle` sees to the rest."""
+        length = head.headers.get("content-length", "0")
+        large = "transfer-encoding" in head.headers or not length.isdecimal() or int(length) > _LARGE
+        return _keyless() if large and not self.authorised(head) else None
+
     async def handle(self, request: Request) -> Response:
         path = request.path.removeprefix(PREFIX)
         if request.method == "GET" and path.startswith("code/"):
             return await self._code(path.removeprefix("code/"))
         if not self.authorised(request):
-            return _refusal(403, "UsageError", "this needs the bearer key of the engine's endpoint file")
+            return _keyless()
         if request.method == "POST" and path.startswith("call/"):
             return await self._call(path.removeprefix("call/"), request.body)
         return _refusal(404, "UsageError", f"there is nothing at {request.method} {request.path}")
@@ -47,10 +55,12 @@ class Control:
 
     async def live(self, since: int) -> Any:
         """Deltas as NDJSON lines, for ever; a line only when something changed."""
+        begun = False
         while True:
             delta = await self._port.changes(since)
-            if not delta.empty or delta.seq != since:
-                since = delta.seq
+            # While nothing ever happened, `since` stays 0 and every delta is a full one.
+            if delta.seq != since or not (begun or delta.empty):
+                begun, since = True, delta.seq
                 yield json.dumps(encode(delta), separators=(",", ":")).encode() + b"\n"
             await asyncio.sleep(FRAME)
 
@@ -59,7 +69,8 @@ class Control:
         if method is None:
             return _refusal(404, "UsageError", f"the engine has no call '{name}'")
         try:
-            arguments = method.unpack(json.loads(body or b"{}"))
+            given = json.loads(body or b"{}") if len(body) <= _LARGE else await asyncio.to_thread(json.loads, body)
+            arguments = method.unpack(given)
         except (ValueError, TypeError, RecursionError) as error:
             return _refusal(400, "UsageError", f"bad arguments: {error}")
         try:
@@ -82,6 +93,10 @@ class Control:
         except WorkbenchError as error:
             return _refusal(404, type(error).__name__, error.message)
         return Response(200, archive, [("content-type", "application/zip")])
+
+
+def _keyless() -> Response:
+    return _refusal(403, "UsageError", "this needs the bearer key of the engine's endpoint file")
 
 
 def _json(status: int, value: Any) -> Response:

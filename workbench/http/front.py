@@ -61,6 +61,8 @@ class _Connection(HttpProtocol):
     def __init__(self, front: Front) -> None:
         super().__init__()
         self._front = front
+        self._live: asyncio.Task[None] | None = None
+        self._streaming = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -72,6 +74,19 @@ class _Connection(HttpProtocol):
         super().connection_lost(exc)
         self._front.connections.discard(self)
         self._writable.set()
+        if self._live is not None:
+            self._live.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._streaming:  # a live stream is the last answer of its connection
+            super().data_received(data)
+
+    def eof_received(self) -> bool:
+        if self._streaming:
+            self._closing = True
+            self.transport.abort()
+            return False
+        return super().eof_received()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -79,17 +94,19 @@ class _Connection(HttpProtocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def received(self, request: Request) -> None:
-        ours = request.path.startswith(PREFIX)
+    def admitted(self, request: Request) -> Response | None:
+        if not request.path.startswith(PREFIX):
+            return refuse(request, self._front.hosts)
         # Workbench's own calls carry the bearer key instead of AWS's signature.
-        refused = (refuse_web if ours else refuse)(request, self._front.hosts)
-        if refused is not None:
-            self.send(refused)
-            return
-        if request.method == "GET" and request.path == PREFIX + "live":
-            self._run(self._stream(request))
-        elif ours:
-            self._run(self._answer(self._front.control.handle(request)))
+        return refuse_web(request, self._front.hosts) or self._front.control.refuse_large(request)
+
+    def received(self, request: Request) -> None:
+        control = self._front.control
+        if request.method == "GET" and request.path == PREFIX + "live" and control.authorised(request):
+            self._streaming = True
+            self._live = self._run(self._stream(request))
+        elif request.path.startswith(PREFIX):
+            self._run(self._answer(control.handle(request)))
         else:
             self._run(self._answer(self._front.api.handle(request)))
 
@@ -99,25 +116,29 @@ class _Connection(HttpProtocol):
         headers = [("x-amzn-ErrorType", "RequestEntityTooLargeException"), ("content-type", "application/json")]
         self.send(Response(413, message % (MAX_REQUEST, operation), headers))
 
-    def _run(self, work: Any) -> None:
+    def _run(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._front.tasks.add(task)
         task.add_done_callback(self._front.tasks.discard)
+        return task
 
     async def _answer(self, answer: Any) -> None:
         self.send(await answer)
 
     async def _stream(self, request: Request) -> None:
-        control = self._front.control
-        if not control.authorised(request):
-            self.send(Response(403, b""))
-            return
         since = parse_qs(request.query).get("since", ["0"])[0]
         self._keep = False
+        self._waiting.clear()
+        self._pace()  # reading is how we learn that the client has gone
         head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n"
-        self.transport.write(f"{head}connection: close\r\n\r\n".encode())
-        async for line in control.live(int(since) if since.isdigit() else 0):
-            if self._closing:
-                return
-            self.transport.write(b"%x\r\n%s\r\n" % (len(line), line))
-            await self._writable.wait()
+        try:
+            self.transport.write(f"{head}connection: close\r\n\r\n".encode())
+            async for line in self._front.control.live(int(since) if since.isdecimal() else 0):
+                if self._closing or self._eof:
+                    return
+                self.transport.write(b"%x\r\n%s\r\n" % (len(line), line))
+                await self._writable.wait()
+        except Exception:
+            _log.exception("a live stream failed")
+        finally:
+            self._close()

@@ -23,11 +23,13 @@ _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
 #: AWS's own clients give a connection one second, so none may ever be refused for want of room.
 _BACKLOG = 1024
+#: Connections from one environment at a time; a runtime needs two.
+_MAX_CONNECTIONS = 32
 
 
 class _Connection(HttpProtocol):
-    # A response beyond the limit must be read to be answered with 413, but nobody needs more than this of it.
-    max_body = 64 * 1024 * 1024
+    # One byte more than the engine takes: what is longer is read to be answered with 413, but not kept.
+    max_body = 6_291_557
     patience = None
 
     def __init__(self, listener: _RuntimeListener) -> None:
@@ -38,7 +40,8 @@ class _Connection(HttpProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._listener.opened(self)
+        if not self._listener.opened(self):
+            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -69,9 +72,13 @@ class _Connection(HttpProtocol):
         self.send(Response(404, b"404 page not found\n", [("content-type", "text/plain; charset=utf-8")]))
 
     def oversized(self, request: Request) -> None:
+        """The link must hear of it all the same, or the invocation would wait until its timeout."""
         request_id, _, action = request.path[len(_INVOCATION) :].partition("/")
-        if request.method == "POST" and request.path.startswith(_INVOCATION) and action == "response":
+        post = request.method == "POST"
+        if post and request.path.startswith(_INVOCATION) and action in ("response", "error"):
             self._answer(self._link.respond(request_id, bytes(self.max_body)))
+        elif post and request.path == _INIT_ERROR:
+            self._answer(self._link.fail_init(request.headers.get(_ERROR_TYPE, ""), b"{}"))
         else:
             super().oversized(request)
 
@@ -111,13 +118,18 @@ class _RuntimeListener:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
 
-    def opened(self, connection: _Connection) -> None:
+    def opened(self, connection: _Connection) -> bool:
+        """False when there are too many already; such a connection does not count."""
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            return False
         self._connections.add(connection)
         self.link.connections(len(self._connections))
+        return True
 
     def closed(self, connection: _Connection) -> None:
-        self._connections.discard(connection)
-        self.link.connections(len(self._connections))
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self.link.connections(len(self._connections))
 
     def close(self) -> None:
         if self._server is not None:

@@ -7,6 +7,7 @@ Source: RFC 9112.
 from __future__ import annotations
 
 import asyncio
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -14,12 +15,13 @@ import httptools
 
 from workbench.http.messages import Request, Response
 
-#: Bytes of request line and headers together.
+#: Bytes of request line and headers together, and how many header lines.
 MAX_HEAD = 1_048_576
 MAX_HEADERS = 256
 #: Seconds that a request may take from its first byte to its last, per megabyte allowed and at least this.
 HEAD_SECONDS = 20.0
 
+_log = logging.getLogger("workbench.http")
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -32,12 +34,15 @@ class HttpProtocol(asyncio.Protocol):
     max_body = 6_291_556
     #: Seconds between the first byte of a request and its last; None on trusted, long-lived connections.
     patience: float | None = HEAD_SECONDS
+    #: Requests that may wait behind the one in hand before no more is read.
+    ahead = 1
 
     def __init__(self) -> None:
         self.transport: Any = None
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: list[tuple[Request, bool]] = []
+        self._waiting: list[_Whole] = []
         self._busy = False
+        self._turn = 0
         self._closing = False
         self._eof = False
         self._timer: asyncio.TimerHandle | None = None
@@ -47,6 +52,10 @@ class HttpProtocol(asyncio.Protocol):
         self._url = b""
         self._headers: dict[str, str] = {}
         self._head = 0
+        self._lines = 0
+        self._in_head = False
+        self._unseen = 0
+        self._early: Response | None = None
         self._chunks: list[bytes] = []
         self._size = 0
         self._too_large = False
@@ -69,6 +78,11 @@ class HttpProtocol(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._refuse(400, f"malformed request: {error}")
+            return
+        if self._in_head:  # the parser holds a header back until its end, however long it gets
+            self._unseen += len(data)
+            if self._unseen > 2 * MAX_HEAD:
+                self._refuse(400, "malformed request: request line and headers are too large")
 
     def eof_received(self) -> bool:
         """The client has said all: it still gets the answers that are due, and then the connection is closed."""
@@ -76,12 +90,16 @@ class HttpProtocol(asyncio.Protocol):
         return self._busy
 
     # -- httptools
+    def on_message_begin(self) -> None:
+        self._in_head = True
+
     def on_url(self, url: bytes) -> None:
         self._url += url
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
+        self._lines += 1
+        self._count(len(name) + len(value) + 4)
         key = name.decode("latin-1").lower()
         if key in self._headers:
             if key in ("host", "content-length", "authorization"):
@@ -91,12 +109,19 @@ class HttpProtocol(asyncio.Protocol):
             self._headers[key] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         if self._parser.should_upgrade():
             raise _Malformed("this server speaks HTTP/1.1 only")
         length = self._headers.get("content-length")
         if length is not None and (not length.isdigit() or int(length) > self.max_body):
             self._too_large = True
-        if self._headers.get("expect", "").lower() == "100-continue" and not self._too_large:
+        try:
+            self._early = self.admitted(self._request(b""))
+        except Exception:
+            _log.exception("a request could not be admitted")
+            self._early = Response(500)
+        discarded = self._too_large or self._early is not None
+        if self._headers.get("expect", "").lower() == "100-continue" and not discarded:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -104,31 +129,29 @@ class HttpProtocol(asyncio.Protocol):
         if self._size > self.max_body:
             self._too_large = True
             self._chunks.clear()
-        else:
+        elif not self._too_large and self._early is None:
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
         self._stop_timer()
-        path, _, query = self._url.decode("latin-1").partition("?")
         chunks = self._chunks
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        request = Request(self._parser.get_method().decode("ascii"), path, query, self._headers, body)
+        request = self._request(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         keep = bool(self._parser.should_keep_alive())
-        too_large = self._too_large
+        too_large, early = self._too_large, self._early
         self._reset()
-        if self._busy:
-            if len(self._waiting) >= 64:
-                raise _Malformed("too many requests in one go")
-            self._waiting.append((request, keep))
-            return
-        self._busy = True
-        self._keep = keep
-        if too_large:
-            self.oversized(request)
+        if not self._busy:
+            self._dispatch(request, keep, too_large, early)
+        elif len(self._waiting) >= 64:
+            raise _Malformed("too many requests in one go")
         else:
-            self.received(request)
+            self._waiting.append((request, keep, too_large, early))
+        self._pace()
 
     # -- for subclasses
+    def admitted(self, request: Request) -> Response | None:
+        """The head of a request is here. A response refuses it: its body is not kept, and the connection then ends."""
+        return None
+
     def received(self, request: Request) -> None:
         """A whole request is here."""
         raise NotImplementedError
@@ -158,20 +181,55 @@ class HttpProtocol(asyncio.Protocol):
     def done(self) -> None:
         """The answer is written: take the next request, or close."""
         if not self._keep:
+            self._turn += 1
             self._close()
             return
         self._busy = False
-        if self._waiting:
-            request, self._keep = self._waiting.pop(0)
-            self._busy = True
-            self.received(request)
-        elif self._eof:
+        self._turn += 1
+        waiting = self._waiting.pop(0) if self._waiting else None
+        if waiting is not None:
+            self._dispatch(*waiting)
+        self._pace()
+        if self._eof and not self._busy and not self._closing:
             self._close()
+
+    # -- order
+    def _request(self, body: bytes) -> Request:
+        path, _, query = self._url.decode("latin-1").partition("?")
+        return Request(self._parser.get_method().decode("ascii"), path, query, self._headers, body)
+
+    def _dispatch(self, request: Request, keep: bool, too_large: bool, early: Response | None) -> None:
+        self._busy = True
+        self._keep = keep and early is None
+        turn = self._turn
+        try:
+            if early is not None:
+                self.send(early)
+            elif too_large:
+                self.oversized(request)
+            else:
+                self.received(request)
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            self._keep = False
+            if turn == self._turn:
+                self.send(Response(500))
+            else:
+                self._close()  # it was answered before it failed
+
+    def _pace(self) -> None:
+        """Read on only while few requests wait: a client's haste is not to fill our memory."""
+        if self._closing:
+            return
+        if self._busy and len(self._waiting) >= self.ahead:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     # -- ends
     def _count(self, size: int) -> None:
         self._head += size
-        if self._head > MAX_HEAD or len(self._headers) > MAX_HEADERS:
+        if self._head > MAX_HEAD or self._lines > MAX_HEADERS:
             raise _Malformed("request line and headers are too large")
 
     def _refuse(self, status: int, message: str) -> None:
@@ -192,6 +250,10 @@ class HttpProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+#: A request, whether the connection is kept after it, whether its body was too large, and what refuses it.
+_Whole = tuple[Request, bool, bool, Response | None]
 
 
 class _Malformed(Exception):

@@ -191,6 +191,7 @@ def _marks(kind: ApiKind, received: Received) -> list[tuple[str, str]]:
 
 class _Connection(HttpProtocol):
     max_body = MAX_BODY
+    ahead = 0  # what is sent ahead waits with its sender
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -215,22 +216,13 @@ class _Connection(HttpProtocol):
         super().on_header(name, value)
         self._headers.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
 
-    def on_message_complete(self) -> None:
-        self._headers.too_large = self._too_large
-        super().on_message_complete()
-        if self._busy and not self._closing:
-            self.transport.pause_reading()  # what is sent ahead waits with its sender
-
-    def done(self) -> None:
-        super().done()
-        if not self._busy and not self._closing:
-            self.transport.resume_reading()
-
     def received(self, request: Request) -> None:
         self._method = request.method
         self._gateway.run(self._respond(request))
 
     def oversized(self, request: Request) -> None:
+        if isinstance(request.headers, Headers):
+            request.headers.too_large = True
         self.received(request)
 
     def send(self, response: Response) -> None:
