@@ -74,7 +74,7 @@ def project() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
-    """A running engine with the samples deployed; its endpoint's host and port."""
+    """A running engine that has run `hello`; its endpoint's host and port."""
     process = subprocess.Popen(
         [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend],
         env=env,
@@ -88,7 +88,7 @@ def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
     if not ready:
         sys.exit(process.stderr.read())
     try:
-        command(WORKBENCH, "deploy", env=env)
+        command(WORKBENCH, "fire", "hello", env=env)
         host, _, port = json.loads(ready)["lambda"].removeprefix("http://").partition(":")
         yield host, int(port)
     finally:

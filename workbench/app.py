@@ -319,10 +319,9 @@ async def deploy(port: EnginePort, project: Project, template: Path) -> list[str
 
 def template_functions(project: Project, template: Path) -> list[str]:
     """The names of a template's functions."""
-    from workbench.templates.sam import read_template
+    from workbench.templates.sam import function_names
 
-    found = read_template(template, project.parameters, Account(project.region, project.account))
-    return sorted(function.name for function in found)
+    return sorted(function_names(template, project.parameters, Account(project.region, project.account)))
 
 
 async def bring_function(port: EnginePort, project: Project, template: Path, name: str) -> list[str]:
@@ -331,7 +330,7 @@ async def bring_function(port: EnginePort, project: Project, template: Path, nam
     from workbench.templates.sam import read_template
 
     account = await port.account()
-    wanted = [function for function in read_template(template, project.parameters, account) if function.name == name]
+    wanted = read_template(template, project.parameters, account, only=name)
     return await bring(port, wanted)
 
 

@@ -75,7 +75,8 @@ def test_logs_of_one_function_and_as_they_come(serve: Callable[..., Served], she
     lines = [json.loads(line) for line in shell.run("logs", "F", "--json").stdout.splitlines()]
     assert [line["stream"] for line in lines] == ["platform", "platform", "function", "platform", "platform"]
     assert lines[2]["text"] == "first"
-    assert shell.run("logs", "G").stdout == b""
+    unknown = shell.run("logs", "G")
+    assert (unknown.returncode, unknown.stderr) == (2, b"workbench: there is no function 'G'; there are: F\n")
     follow = subprocess.Popen([WORKBENCH, "logs", "-f"], env=shell.env, stdout=subprocess.PIPE, text=True)
     try:
         assert follow.stdout is not None

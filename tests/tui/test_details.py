@@ -35,7 +35,11 @@ async def test_an_invocation_in_full(open_face, engine, size):
 async def test_a_payload_that_was_cut_says_so(open_face, engine):
     engine.run("r-1", "hello", "e-1", response=b'"' + b"x" * 10_000 + b'"')
     async with open_face() as face:
-        await face.press("3", "enter", "tab", "tab", "end")
+        await face.press("3", "enter")
+        await face.press("tab")
+        await face.press("tab")
+        await face.press("end")
+        await face.settle()
         assert "the first 4.1 KB of 10.0 KB" in face.text
 
 

@@ -17,7 +17,7 @@ from workbench.model.text import one_line, sanitize
         ("\x1bPq#0;2;0\x1b\\sixel", "sixel"),
         ("\x9b31mred\x9d52;c;aa\x9cafter", "redafter"),
         ("\x1bcreset", "reset"),
-        ("a\rb\x08c\x00d\x7fe\x85f", "abcdef"),
+        ("a\x0bb\x08c\x00d\x7fe\x85f", "abcdef"),
         ("\u202eevil\u2066x\u200f", "evilx"),
         ("half \ud800 pair", "half \ufffd pair"),
         ("one\u2028two", "one\ntwo"),

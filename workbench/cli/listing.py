@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.output import echo
+from workbench.cli.output import echo, say
+from workbench.model.errors import TemplateError
 
 
 def list_functions(
@@ -26,10 +27,13 @@ def list_functions(
             rows = [await _row(attached.port, version) for version in await attached.port.list_functions()]
         if template.exists():
             known = {row["name"] for row in rows}
+            try:
+                declared = template_functions(project, template)
+            except TemplateError as error:
+                say(str(error))
+                declared = []
             rows += [
-                {"name": name, "state": "in template.yaml, not deployed"}
-                for name in template_functions(project, template)
-                if name not in known
+                {"name": name, "state": "in template.yaml, not deployed"} for name in declared if name not in known
             ]
         if as_json:
             for row in rows:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.model.errors import EngineGone
+from workbench.model.errors import EngineGone, UsageError
 
 if TYPE_CHECKING:
     from workbench.live.view import LogView
@@ -39,6 +39,8 @@ def logs(
         since, seen = 0, 0
         while True:
             delta = await port.changes(since)
+            if since == 0 and name is not None and name not in (there := [view.name for view in delta.functions]):
+                raise UsageError(f"there is no function '{name}'; there are: {', '.join(sorted(there)) or 'none'}")
             since = delta.seq
             for line in delta.logs:
                 if line.n <= seen or name not in (None, line.function):

@@ -26,6 +26,8 @@ def sanitize(text: str) -> str:
     """The text without control sequences, control characters and bidirectional controls. Tabs and newlines stay."""
     if _SUSPECT.search(text) is None:
         return text
+    # A carriage return moves the cursor; where a line ends with one, as in the official clients' records, it is an end.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROL.sub("", _SEQUENCE.sub("", text))
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
     return _SURROGATE.sub("\ufffd", text)

@@ -48,14 +48,24 @@ class DesiredFunction:
     routes: tuple[Route, ...] = ()
 
 
-def read_template(path: Path, parameters: Mapping[str, str], account: Account) -> list[DesiredFunction]:
-    """The functions that a template describes.
+def read_template(
+    path: Path, parameters: Mapping[str, str], account: Account, *, only: str | None = None
+) -> list[DesiredFunction]:
+    """The functions that a template describes, or only the one of this name, whatever is wrong with others.
 
     Raises:
         TemplateError: with the file and line of what is wrong.
     """
-    document = load(path)
-    return _Reader(document, parameters, account).functions()
+    return _Reader(load(path), parameters, account).functions(only)
+
+
+def function_names(path: Path, parameters: Mapping[str, str], account: Account) -> list[str]:
+    """The names of the functions that a template describes, whatever else is wrong with them.
+
+    Raises:
+        TemplateError: with the file and line of what is wrong.
+    """
+    return _Reader(load(path), parameters, account).names()
 
 
 class _Reader:
@@ -93,15 +103,27 @@ class _Reader:
                 raise self._document.error(f"parameter {name} must be one of {texts}, not {values[name]}", entry)
         return values
 
-    def functions(self) -> list[DesiredFunction]:
+    def names(self) -> list[str]:
+        return [self._function_name(logical_id, logical_id, resource) for logical_id, resource in self._declared()]
+
+    def functions(self, only: str | None) -> list[DesiredFunction]:
         found: list[DesiredFunction] = []
-        for logical_id, resource in self._resources.items():
-            resource = self._document.mapping(resource, f"Resources.{logical_id}", self._resources)
+        for logical_id, resource in self._declared():
+            if only is not None and self._function_name(logical_id, logical_id, resource) != only:
+                continue
+            function = self._function(logical_id, resource)
+            if any(function.name == other.name for other in found):
+                raise self._document.error(f"two functions are named '{function.name}'", resource)
+            found.append(function)
+        return found
+
+    def _declared(self) -> list[tuple[str, dict[Any, Any]]]:
+        """The functions by logical id, as they stand in the template."""
+        found = []
+        for logical_id, entry in self._resources.items():
+            resource = self._document.mapping(entry, f"Resources.{logical_id}", self._resources)
             if resource.get("Type") == FUNCTION:
-                function = self._function(logical_id, resource)
-                if any(function.name == other.name for other in found):
-                    raise self._document.error(f"two functions are named '{function.name}'", resource)
-                found.append(function)
+                found.append((logical_id, resource))
         if not found:
             raise self._document.error(f"the template has no {FUNCTION}", self._document.root)
         return found

@@ -74,7 +74,7 @@ class Catalogue:
         language = _language(entry)
         if language is None:
             raise RuntimeUnavailable(
-                f"Workbench cannot run '{runtime}' functions yet; those of Python, Node.js and provided runtimes run"
+                f"'{runtime}' functions do not run here: Python 3.10 and newer, Node.js and provided runtimes do"
             )
         real = language.realise(entry, self._cache)
         digest = hashlib.sha256(real.identity.encode()).hexdigest()
