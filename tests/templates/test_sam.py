@@ -13,7 +13,7 @@ import pytest
 from workbench.model.errors import TemplateError
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import Account
-from workbench.templates.sam import DesiredFunction, read_template
+from workbench.templates.sam import DesiredFunction, function_names, read_template
 
 ACCOUNT = Account("eu-central-1", "123456789012")
 ROLE = "arn:aws:iam::123456789012:role/workbench"
@@ -528,3 +528,17 @@ def test_a_json_template_is_read_like_any_other(project: Path) -> None:
     path = project / "template.json"
     path.write_text(json.dumps({"Resources": {"F": resource}}, indent=2))
     assert read_template(path, {}, ACCOUNT)[0].configuration.description == "\U0001f600eu-central-1"
+
+
+def test_what_is_wrong_with_one_function_does_not_stop_another(project: Path) -> None:
+    path = project / "template.yaml"
+    path.write_text(
+        HEAD
+        + "  Broken:\n    Type: AWS::Serverless::Function\n    Properties: {FunctionName: broken, CodeUri: nowhere}\n"
+    )
+    assert function_names(path, {}, ACCOUNT) == ["Hello", "broken"]
+    assert [function.name for function in read_template(path, {}, ACCOUNT, only="Hello")] == ["Hello"]
+    assert read_template(path, {}, ACCOUNT, only="nosuch") == []
+    for only in (None, "broken"):
+        with pytest.raises(TemplateError, match=r"template\.yaml:\d+: Broken\.Properties"):
+            read_template(path, {}, ACCOUNT, only=only)

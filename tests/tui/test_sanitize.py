@@ -18,6 +18,7 @@ from workbench.model.text import one_line, sanitize
         ("\x9b31mred\x9d52;c;aa\x9cafter", "redafter"),
         ("\x1bcreset", "reset"),
         ("a\x0bb\x08c\x00d\x7fe\x85f", "abcdef"),
+        ("one\rtwo\r\nthree", "one\ntwo\nthree"),
         ("\u202eevil\u2066x\u200f", "evilx"),
         ("half \ud800 pair", "half \ufffd pair"),
         ("one\u2028two", "one\ntwo"),
