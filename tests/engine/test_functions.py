@@ -1,4 +1,4 @@
-"""Functions, versions and aliases: AWS's rules and texts (lambda-semantics.md §6), with the real store."""
+"""Functions, versions and aliases: AWS's rules and texts, with the real store."""
 
 from __future__ import annotations
 

@@ -361,7 +361,7 @@ class Alone:
 
 
 def expected(outcomes: list[str]) -> list[float]:
-    """When deliveries happen, by the rules of lambda-semantics.md §9.1."""
+    """When deliveries happen, by the rules for asynchronous invocation."""
     now, attempts, back_off, times = 0.0, 0, 1.0, []
     while True:
         outcome = outcomes[min(len(times), len(outcomes) - 1)]

@@ -1,4 +1,4 @@
-"""Web pages and unsigned requests are refused before routing (threats.md, 44 to 46)."""
+"""Web pages and unsigned requests are refused before routing."""
 
 import pytest
 

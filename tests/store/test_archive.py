@@ -1,4 +1,4 @@
-"""Archives that nobody vouches for (threats.md, 32 to 35): refused whole, or unpacked inside the folder only."""
+"""Archives that nobody vouches for: refused whole, or unpacked inside the folder only."""
 
 from __future__ import annotations
 

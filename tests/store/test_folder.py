@@ -1,4 +1,4 @@
-"""The state folder: ours alone, never through a link, one engine at a time (threats.md, 49 and 50)."""
+"""The state folder: ours alone, never through a link, one engine at a time."""
 
 from __future__ import annotations
 

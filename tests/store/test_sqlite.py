@@ -1,4 +1,4 @@
-"""What lasts: round trips, damage that is named, faults and kills that leave old or new (threats.md, 53 to 56)."""
+"""What lasts: round trips, damage that is named, faults and kills that leave old or new."""
 
 from __future__ import annotations
 

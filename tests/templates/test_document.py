@@ -1,4 +1,4 @@
-"""Templates as text: CloudFormation's YAML, and nothing that runs, grows or recurs (threats.md, 38, 39 and 41)."""
+"""Templates as text: CloudFormation's YAML, and nothing that runs, grows or recurs."""
 
 from __future__ import annotations
 
