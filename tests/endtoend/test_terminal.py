@@ -104,10 +104,10 @@ def test_open_fire_watch_quit(terminal: Callable[[int, int], Terminal], shell: S
     ui.sees("⏎ open")
     ui.press("F")
     ui.press("2")
-    # The states that it went through, in order: init, busy, idle; then it was frozen.
-    ui.line("hello", "frozen", "▒█-")
+    ui.line("hello", "frozen")
     ui.press("Enter")
-    ui.sees("History", "cold start", "runtime starting", "esc back")
+    # The states that it went through, with their glyphs; idle, busy and frozen take turns from then on.
+    ui.sees("History", "▓ creating", "▒ init", "█ busy", "idle, busy and frozen take turns", "esc back")
     ui.press("Escape")
     eventually(lambda: "History" not in ui.screen())
     ui.press("3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
@@ -61,9 +62,15 @@ def create(name: str) -> Backend:
 
 
 def _entry_points() -> dict[str, EntryPoint]:
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    found = dict(_installed())
     allowed = os.environ.get("WORKBENCH_BACKENDS")
     if allowed is not None:
         keep = set(allowed.split(","))
         found = {name: entry for name, entry in found.items() if name in keep}
     return found
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """Read once: it looks into every installed distribution, and a command asks several times."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
