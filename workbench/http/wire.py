@@ -46,6 +46,7 @@ class HttpProtocol(asyncio.Protocol):
         self._closing = False
         self._eof = False
         self._timer: asyncio.TimerHandle | None = None
+        self._underway = False
         self._reset()
 
     def _reset(self) -> None:
@@ -72,8 +73,6 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self.patience is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self.patience, self._too_slow)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -83,6 +82,10 @@ class HttpProtocol(asyncio.Protocol):
             self._unseen += len(data)
             if self._unseen > 2 * MAX_HEAD:
                 self._refuse(400, "malformed request: request line and headers are too large")
+                return
+        # Most requests arrive whole: only one that did not needs to be waited for.
+        if self._underway and self.patience is not None and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.patience, self._too_slow)
 
     def eof_received(self) -> bool:
         """The client has said all: it still gets the answers that are due, and then the connection is closed."""
@@ -91,7 +94,7 @@ class HttpProtocol(asyncio.Protocol):
 
     # -- httptools
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_head = self._underway = True
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -133,6 +136,7 @@ class HttpProtocol(asyncio.Protocol):
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
+        self._underway = False
         self._stop_timer()
         chunks = self._chunks
         request = self._request(chunks[0] if len(chunks) == 1 else b"".join(chunks))
