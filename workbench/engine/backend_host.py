@@ -16,6 +16,7 @@ from workbench.backends.api import (
     Environment,
     EnvironmentSpec,
     Exited,
+    ExitReason,
     Health,
     Host,
     ProcessExited,
@@ -38,6 +39,7 @@ class BackendHost:
         #: How many launches may be under way at once; a backend that hangs holds up only its own.
         self.slots = asyncio.Semaphore(LAUNCHES)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._watching: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
 
     @property
@@ -107,7 +109,7 @@ class BackendHost:
                     self._engine_loop.call_soon_threadsafe(on_event, _lost(self.name))
 
         if self._loop is None:
-            self._tasks = {*getattr(self, "_tasks", ()), self._engine_loop.create_task(forward())}
+            self._watching.add(self._engine_loop.create_task(forward()))
         else:
             asyncio.run_coroutine_threadsafe(forward(), self._loop)
 
@@ -122,6 +124,4 @@ class BackendHost:
 
 
 def _lost(name: str) -> Exited:
-    from workbench.backends.api import ExitReason
-
     return Exited(reason=ExitReason.FAILED, detail=f"backend '{name}' stopped reporting")
