@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.live.reducer import Live
 from workbench.model import events as ev
+from workbench.model.attached import Attached
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion
 from workbench.model.invocations import InvocationStatus, InvocationType
@@ -75,6 +76,10 @@ class Script:
     def no_alias(self, name: str, alias: str) -> None:
         if name in self.functions:
             self.emit(ev.AliasDeleted(self.now, name, alias))
+
+    def attach(self, name: str, **changes: Any) -> None:
+        if name in self.functions:
+            self.emit(ev.AttachedChanged(self.now, name, Attached(**changes)))
 
     # -- environments
     def environment(self, id: str, state: str, function: str = "f", **more: Any) -> None:

@@ -18,6 +18,7 @@ from tests.live.script import Script
 from workbench.live import reducer
 from workbench.live.reducer import EXCERPT, Live
 from workbench.live.view import CELL_NS, CELLS, Delta
+from workbench.model.attached import Provisioned, RuntimeManagement, UpdateRuntimeOn
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState
 from workbench.model.functions import FunctionState
@@ -249,6 +250,28 @@ def test_aliases_have_the_weights_of_both_versions(live: Live, script: Script) -
     script.no_alias("f", "live")
     script.no_alias("f", "live")
     assert view_of(live, "functions").aliases == {"other": {"3": 1.0}}
+
+
+def test_a_function_shows_what_is_attached_to_it(live: Live, script: Script) -> None:
+    script.attach("f", reserved=1)  # nobody knows it yet
+    script.change("f")
+    view = view_of(live, "functions")
+    assert (view.reserved, view.provisioned, view.runtime_mode) == (None, {}, "Auto")
+    since = live.seq
+    script.attach(
+        "f",
+        reserved=0,
+        provisioned={"live": Provisioned(requested=3, allocated=1, last_modified=0.0)},
+        runtime_management={
+            "$LATEST": RuntimeManagement(update_runtime_on=UpdateRuntimeOn.FUNCTION_UPDATE),
+            "1": RuntimeManagement(update_runtime_on=UpdateRuntimeOn.MANUAL, runtime_version_arn="arn"),
+        },
+    )
+    (view,) = live.changes(since, 0, 0.0).functions
+    assert (view.reserved, view.provisioned, view.runtime_mode) == (0, {"live": 3}, "FunctionUpdate")
+    script.attach("f")
+    view = view_of(live, "functions")
+    assert (view.reserved, view.provisioned, view.runtime_mode) == (None, {}, "Auto")
 
 
 def test_a_function_counts_what_it_ran(live: Live, script: Script) -> None:

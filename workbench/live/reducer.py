@@ -79,6 +79,7 @@ class Live:
             ev.FunctionDeleted: self._function_deleted,
             ev.AliasChanged: self._alias_changed,
             ev.AliasDeleted: self._alias_deleted,
+            ev.AttachedChanged: self._attached_changed,
             ev.EnvironmentChanged: self._environment_changed,
             ev.InvocationAccepted: self._accepted,
             ev.InvocationStarted: self._started,
@@ -145,6 +146,13 @@ class Live:
     def _alias_deleted(self, event: ev.AliasDeleted) -> None:
         if view := self._function(event.function):
             view.aliases.pop(event.name, None)
+
+    def _attached_changed(self, event: ev.AttachedChanged) -> None:
+        if view := self._function(event.function):
+            attached = event.attached
+            view.reserved = attached.reserved
+            view.provisioned = {qualifier: config.requested for qualifier, config in attached.provisioned.items()}
+            view.runtime_mode = attached.runtime_of().update_runtime_on.value
 
     # -- environments
     def _environment_changed(self, event: ev.EnvironmentChanged) -> None:

@@ -19,7 +19,11 @@ CELLS = 240
 
 @dataclass(slots=True)
 class FunctionView:
-    """A function with its aliases and running totals. `versions` lists the published ones, oldest first."""
+    """A function with its aliases and running totals. `versions` lists the published ones, oldest first.
+
+    `reserved` is its reserved concurrency, None without; `provisioned` the provisioned concurrency asked for, by
+    qualifier; `runtime_mode` how the runtime of `$LATEST` is managed: `Auto`, `FunctionUpdate` or `Manual`.
+    """
 
     name: str
     runtime: str
@@ -38,6 +42,9 @@ class FunctionView:
     duration_ms: float = 0.0
     billed_ms: int = 0
     executed: dict[str, int] = field(default_factory=dict)
+    reserved: int | None = None
+    provisioned: dict[str, int] = field(default_factory=dict)
+    runtime_mode: str = "Auto"
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.model.attached import Attached
 from workbench.model.environments import EnvironmentState
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import InvocationStatus, InvocationType
@@ -40,6 +41,15 @@ class AliasDeleted:
     t: int
     function: str
     name: str
+
+
+@dataclass(slots=True)
+class AttachedChanged:
+    """What is attached to a function was changed: concurrency, runtime management, URLs and the like."""
+
+    t: int
+    function: str
+    attached: Attached
 
 
 @dataclass(slots=True)
@@ -130,6 +140,7 @@ Event = (
     | FunctionDeleted
     | AliasChanged
     | AliasDeleted
+    | AttachedChanged
     | EnvironmentChanged
     | InvocationAccepted
     | InvocationStarted
