@@ -33,6 +33,7 @@ class BubblewrapBackend:
         memory_limit=True,
         freeze=True,
         networks=frozenset({Network.NONE, Network.HOST}),
+        connect=True,
     )
 
     def __init__(self) -> None:

@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from socket import socket
@@ -17,8 +16,8 @@ from typing import Any
 from workbench.backends import cgroups, process
 from workbench.backends.api import EnvironmentSpec, Host, Layout, Network
 from workbench.backends.box import INIT, seccomp
-from workbench.backends.box.channel import Channel, listener_from
-from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK
+from workbench.backends.box.channel import Channel, socket_from
+from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK, OnAnswer
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.model.errors import BackendError
 from workbench_bubblewrap import arguments
@@ -42,9 +41,7 @@ class Maker:
 class Box:
     """A sandbox. `ended` is done when the last process in it is gone, with the exit code of bubblewrap."""
 
-    def __init__(
-        self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: Callable[[list[bytes]], None]
-    ) -> None:
+    def __init__(self, maker: Maker, spec: EnvironmentSpec, uid: int | None, on_message: OnAnswer) -> None:
         self._maker = maker
         self._spec = spec
         self._uid = uid
@@ -242,14 +239,13 @@ class Box:
     # -- what happens to it ------------------------------------------------------------------------------------------
 
     def _message(self, fields: list[bytes], descriptors: list[int]) -> None:
-        listener = listener_from(descriptors)
-        if fields == [b"ready"] and not self._ready.done():
-            self._ready.set_result(listener)
-            return
-        if listener is not None:  # nothing else may bring one
-            listener.close()
+        received = socket_from(descriptors)
         if fields != [b"ready"]:
-            self._on_message(fields)
+            self._on_message(fields, received)
+        elif not self._ready.done():
+            self._ready.set_result(received)
+        elif received is not None:
+            received.close()
 
     def _bwrap_ended(self, code: int, _usage: resource.struct_rusage) -> None:
         if self._channel is not None:

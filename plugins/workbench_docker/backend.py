@@ -40,6 +40,7 @@ class DockerBackend:
         memory_limit=True,
         freeze=True,
         networks=frozenset({Network.NONE}),
+        connect=True,
     )
 
     def __init__(self) -> None:

@@ -26,11 +26,12 @@ def layout(runtime: RuntimeVersion) -> Layout:
 
 
 def etc_files(user: tuple[int, int]) -> dict[str, str]:
-    """The files of /etc that name the user."""
+    """The files of /etc that name the user, and the machine."""
     uid, gid = user
     return {
         "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{USER}:x:{uid}:{gid}::/tmp:/sbin/nologin\n",
         "group": f"root:x:0:\n{USER}:x:{gid}:\n",
+        "hosts": "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n",
     }
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.backends.api import EnvironmentSpec, Host
-from workbench.backends.box.channel import Channel, listener_from
+from workbench.backends.box.channel import Channel, socket_from
+from workbench.backends.box.environment import OnAnswer
 from workbench.backends.cgroups import Cgroup
 from workbench.model.errors import BackendError
 from workbench_docker import configuration, groups
@@ -50,7 +51,7 @@ class Container:
         spec: EnvironmentSpec,
         image: str,
         user: tuple[int, int],
-        on_message: Callable[[list[bytes]], None],
+        on_message: OnAnswer,
     ) -> None:
         self._maker = maker
         self._spec = spec
@@ -233,16 +234,14 @@ class Container:
     # -- what happens to it ------------------------------------------------------------------------------------------
 
     def _message(self, fields: list[bytes], descriptors: list[int]) -> None:
-        listener = listener_from(descriptors)
+        received = socket_from(descriptors)
         if self._ready.done():
-            if listener is not None:  # nothing else may bring one
-                listener.close()
-            self._on_message(fields)
+            self._on_message(fields, received)
         elif fields == [b"ready"]:
-            self._ready.set_result(listener)
+            self._ready.set_result(received)
         else:  # what Python writes on its stderr when it fails
-            if listener is not None:
-                listener.close()
+            if received is not None:
+                received.close()
             self._words += fields
 
     def _init_ended(self) -> None:

@@ -28,6 +28,7 @@ class SubprocessBackend:
         memory_limit=True,
         freeze=True,
         networks=frozenset({Network.HOST}),
+        connect=True,
     )
 
     def __init__(self) -> None:

@@ -96,6 +96,19 @@ class SubprocessEnvironment:
             return await self._measure()
         return self._last_usage
 
+    async def connect(self, port: int) -> socket:
+        """Inside is here."""
+        connection = socket()
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, OSError):
+                raise BackendError(f"port {port} cannot be reached: {error.strerror}") from error
+            raise
+        return connection
+
     async def _measure(self) -> Usage:
         peak, cpu = self._ended_peak, self._ended_cpu
         if self._group is not None and self._group.can(Role.CPU):

@@ -1,6 +1,7 @@
 """The conformance checks bite: backends that are broken on purpose are found out."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -89,9 +90,21 @@ def forgets_signals(environment: SubprocessEnvironment) -> None:
     environment.signal = signal  # type: ignore[method-assign]
 
 
+def blocks_on_connections(environment: SubprocessEnvironment) -> None:
+    connect = environment.connect
+
+    async def blocking(port: int) -> socket.socket:
+        connection = await connect(port)
+        connection.setblocking(True)
+        return connection
+
+    environment.connect = blocking  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(
     ("spoil", "check", "words"),
     [
+        (blocks_on_connections, "a_connection_reaches_inside", "the connection blocks"),
         (never_freezes, "freeze_takes_the_cpu_and_thaw_gives_it_back", "frozen, it used"),
         (ends_twice, "exactly_one_exited_last", "the events were"),
         (adds_a_variable, "environment_variables_and_folder_are_as_given", "not given.*EXTRA"),

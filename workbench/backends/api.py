@@ -19,7 +19,7 @@ from typing import Protocol
 from workbench.model.runtimes import RuntimeVersion
 
 #: (major, minor) of this contract. The engine refuses another major; minors add only what a capability gates.
-API_VERSION = (1, 0)
+API_VERSION = (1, 1)
 
 
 class Network(StrEnum):
@@ -39,6 +39,7 @@ class Capabilities:
     mounts: code, layers and the runtime appear at /var/task, /opt and /var/runtime; otherwise at their host paths.
     memory_limit: memory beyond MemorySize ends the environment with `ExitReason.OOM`.
     freeze: a frozen environment uses no CPU.
+    connect: the engine can open connections to what listens inside (since 1.1); telemetry needs it.
     networks: the modes that work on this machine.
     """
 
@@ -48,6 +49,7 @@ class Capabilities:
     memory_limit: bool
     freeze: bool
     networks: frozenset[Network]
+    connect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,15 @@ class Environment(Protocol):
 
     async def usage(self) -> Usage:
         """Measure now."""
+
+    async def connect(self, port: int) -> socket:
+        """Open a TCP connection to a port of 127.0.0.1 as seen from inside; the socket does not block.
+
+        Asked only of backends with the capability, and never while frozen.
+
+        Raises:
+            BackendError: nothing listens there.
+        """
 
     def events(self) -> AsyncIterator[ProcessExited | Exited]:
         """Yield each process's end, then exactly one `Exited`, last. Called once."""

@@ -285,6 +285,37 @@ async def the_listener_is_inside(subject: Subject) -> None:
 
 
 @check
+async def a_connection_reaches_inside(subject: Subject) -> None:
+    if not subject.backend.capabilities.connect:
+        return
+    code = """
+import _socket
+s = _socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(1); print(s.getsockname()[1], flush=True)
+c = _socket.socket(fileno=s._accept()[0]); print(c.recv(9), flush=True); c.send(b'world')
+"""
+    async with subject.environment() as running:
+        program = await running.start(code)
+        port = int(await program.output.line())
+        connection = await in_time(running.environment.connect(port), "connect")
+        with connection:
+            expect(connection.gettimeout() == 0.0, "the connection blocks")
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(connection, b"hello")
+            expect(await program.output.line() == "b'hello'", "other bytes arrive than were sent")
+            received = await in_time(loop.sock_recv(connection, 9), "an answer from inside")
+            expect(received == b"world", "other bytes arrive than were answered")
+        await running.exit_of(program)
+        try:
+            (await in_time(running.environment.connect(port), "connect to nobody")).close()
+        except BackendError as error:
+            expect(str(port) in str(error), f"the error does not name the port: {error}")
+        else:
+            raise NotConforming("a port that nobody listens on was connected to")
+        still = await running.start("print('still')")
+        expect(await still.output.line() == "still", "after a refused connection nothing starts")
+
+
+@check
 async def code_is_mounted_read_only(subject: Subject) -> None:
     if not subject.backend.capabilities.mounts:
         return

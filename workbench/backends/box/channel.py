@@ -92,8 +92,8 @@ class Channel:
             self._on_message(message.split(b"\0"), descriptors)
 
 
-def listener_from(descriptors: list[int]) -> socket.socket | None:
-    """The listening TCP socket among received descriptors; all others are closed."""
+def socket_from(descriptors: list[int]) -> socket.socket | None:
+    """The TCP socket among received descriptors; all others are closed."""
     found: socket.socket | None = None
     for descriptor in descriptors:
         with suppress(OSError):

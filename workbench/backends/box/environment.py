@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from socket import socket
-from typing import Protocol
+from socket import SO_ERROR, SOL_SOCKET, socket
+from typing import Any, Protocol
 
 from workbench.backends import process, proctable
 from workbench.backends.api import EnvironmentSpec, Exited, ExitReason, Layout, ProcessExited, ProcessSpec, Usage
@@ -54,7 +54,8 @@ class Box(Protocol):
         """What the sandbox's own programs have said."""
 
 
-OnAnswer = Callable[[list[bytes]], None]
+#: Gets the fields of an answer, and the socket that came with it.
+OnAnswer = Callable[[list[bytes], socket | None], None]
 
 
 class BoxEnvironment:
@@ -69,6 +70,7 @@ class BoxEnvironment:
         self._stream = EventStream()
         self._started = 0
         self._starting: dict[int, asyncio.Future[None]] = {}
+        self._connecting: dict[int, asyncio.Future[socket]] = {}
         self._running: set[int] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -129,6 +131,22 @@ class BoxEnvironment:
             return await self._measure()
         return self._last_usage
 
+    async def connect(self, port: int) -> socket:
+        """Have init open a connection, and take it over."""
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
+        self._started += 1
+        handle = self._started
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[socket] = loop.create_future()
+        self._connecting[handle] = answer
+        try:
+            self._box.send(b"connect", b"%d" % handle, b"%d" % port)
+            return await established(await answer)
+        except (BackendError, OSError) as error:
+            self._connecting.pop(handle, None)
+            raise BackendError(f"port {port} of {self.id} cannot be reached: {error}") from error
+
     async def _measure(self) -> Usage:
         group = self._group
         if group is not None and group.can(Role.CPU):
@@ -186,10 +204,15 @@ class BoxEnvironment:
         with suppress(BackendError):
             self._box.send(*fields)
 
-    def _message(self, fields: list[bytes]) -> None:
+    def _message(self, fields: list[bytes], connection: socket | None) -> None:
         """What init says. It comes from inside: what makes no sense is not believed, and ends the sandbox."""
         try:
             match fields:
+                case [b"connected", name] if connection is not None:
+                    opened = self._connecting.pop(int(name))
+                    if not opened.done():  # cancelled: nobody waits for it
+                        opened.set_result(connection)
+                        connection = None
                 case [b"started", name]:
                     answer = self._starting.pop(int(name))
                     self._running.add(int(name))
@@ -199,9 +222,10 @@ class BoxEnvironment:
                     else:
                         answer.set_result(None)
                 case [b"failed", name, why]:
-                    answer = self._starting.pop(int(name))
-                    if not answer.done():
-                        answer.set_exception(BackendError(why.decode("utf-8", "replace")))
+                    asked: dict[int, Any] = self._connecting if int(name) in self._connecting else self._starting
+                    waiting: asyncio.Future[Any] = asked.pop(int(name))
+                    if not waiting.done():
+                        waiting.set_exception(BackendError(why.decode("utf-8", "replace")))
                 case [b"exited", name, code, peak]:
                     self._running.remove(int(name))
                     self._watched.peak = max(self._watched.peak, int(peak) * 1024)
@@ -212,6 +236,9 @@ class BoxEnvironment:
                     raise ValueError("unknown")
         except (ValueError, KeyError):
             self._end(ExitReason.FAILED, 0)
+        finally:
+            if connection is not None:
+                connection.close()
 
     def _process_ended(self, handle: int, code: int) -> None:
         killed = code == -signal.SIGKILL
@@ -258,7 +285,8 @@ class BoxEnvironment:
             # The kernel chose init, or all of them, and nobody was left to tell.
             self._out_of_memory = True
             reason = ExitReason.OOM if alone else reason
-        for answer in self._starting.values():
+        answers: list[asyncio.Future[Any]] = [*self._starting.values(), *self._connecting.values()]
+        for answer in answers:
             if not answer.done():
                 answer.set_exception(BackendError("the sandbox ended"))
         for handle in sorted(self._running):
@@ -272,3 +300,30 @@ class BoxEnvironment:
         if not await self._box.clear():
             detail = "a process in an uninterruptible wait is left"
         return reason, detail
+
+
+async def established(connection: socket) -> socket:
+    """Wait until a connection that is under way has come about; one that has not is closed.
+
+    Raises:
+        OSError: why it has not.
+    """
+    loop = asyncio.get_running_loop()
+    writable: asyncio.Future[None] = loop.create_future()
+    connection.setblocking(False)
+    loop.add_writer(connection.fileno(), _done, writable)
+    try:
+        await writable
+        if error := connection.getsockopt(SOL_SOCKET, SO_ERROR):
+            raise OSError(error, os.strerror(error))
+    except BaseException:
+        loop.remove_writer(connection.fileno())
+        connection.close()
+        raise
+    loop.remove_writer(connection.fileno())
+    return connection
+
+
+def _done(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -7,9 +7,9 @@ requests that arrive on CHANNEL, a Unix socket of type SEQPACKET: the number of 
 connect to. A message is fields joined by NUL:
 
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
-              signal ID NUMBER | stop | continue
+              signal ID NUMBER | connect ID PORT | stop | continue
     from it:  ready (with the listener)
-              started ID | failed ID MESSAGE | exited ID CODE PEAK | stopped
+              started ID | connected ID (with a socket) | failed ID MESSAGE | exited ID CODE PEAK | stopped
               (CODE negative: the signal that ended it; PEAK: the most memory it had, in KB)
 
 It reaps whatever is orphaned in the sandbox. It ends, and with it everything in the sandbox, when the channel closes.
@@ -23,6 +23,7 @@ from __future__ import annotations
 import _ctypes
 import _signal  # type: ignore[import-not-found]  # the C part of signal
 import _socket
+import errno
 import os
 import resource
 import select
@@ -181,7 +182,11 @@ def serve(channel: _socket.socket, readable: int, _writable: int) -> None:
             if not message:
                 os._exit(0)
             output = int.from_bytes(rights[0][2][:4], sys.byteorder) if rights else -1
-            answer = handle(message.split(b"\0"), output, started)
+            fields = message.split(b"\0")
+            if fields[0] == b"connect":
+                connect(channel, fields[1], int(fields[2]))
+                continue
+            answer = handle(fields, output, started)
             if output >= 0:
                 os.close(output)
             if answer:
@@ -231,6 +236,19 @@ def start(
         return b"failed", name, os.fsencode(error.strerror or "") + b": " + os.fsencode(error.filename or "")
     started[process] = name
     return b"started", name
+
+
+def connect(channel: _socket.socket, name: bytes, port: int) -> None:
+    """Hand out a connection to a port inside. It does not wait: whether it comes about shows on the socket."""
+    outgoing = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    outgoing.setblocking(False)
+    error = outgoing.connect_ex((ADDRESS[0], port))
+    if error in (0, errno.EINPROGRESS):
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, outgoing.fileno().to_bytes(4, sys.byteorder))]
+        channel.sendmsg([b"connected\0" + name], rights)
+    else:
+        channel.send(b"\0".join((b"failed", name, os.fsencode(os.strerror(error)))))
+    outgoing.close()
 
 
 def reap(channel: _socket.socket, started: dict[int, bytes]) -> None:
