@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from workbench.engine.ports import ACCEPTED, Answer, NextEvent
+from workbench.engine.ports import ACCEPTED, Answer, NextEvent, ResponseSink
 from workbench.http.runtime_api import RuntimeApi
 
 EVENT = NextEvent("id-1", 1700000000123, "arn:aws:lambda:us-east-1:0:function:f:live", "Root=1-2-3", None, b'{"a":1}')
@@ -21,15 +21,20 @@ class Link:
         self.open: list[int] = []
         self.asked: asyncio.Future[Callable[[NextEvent], None]] = asyncio.get_running_loop().create_future()
         self.answer: Answer = ACCEPTED
+        self.sink: Callable[[Callable[[], None]], ResponseSink] | None = None
 
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
         if not self.asked.done():
             self.asked.set_result(reply)
         return None if self.answer is ACCEPTED else self.answer
 
-    def respond(self, request_id: str, body: bytes) -> Answer:
+    def respond(self, request_id: str, body: bytes, content_type: str = "") -> Answer:
         self.calls.append(("respond", request_id, body))
         return self.answer
+
+    def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> ResponseSink | Answer:
+        self.calls.append(("stream", request_id, content_type))
+        return self.answer if self.sink is None else self.sink(resume)
 
     def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
         self.calls.append(("fail", request_id, error_type, body))
@@ -80,6 +85,7 @@ async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
     reply(EVENT)
     status, headers, body = await runtime.answer()
     assert (status, body) == (200, b'{"a":1}')
+    assert len(headers.pop("Lambda-Runtime-Invocation-Id")) == 36
     assert headers == {
         "Content-Type": "application/json",
         "Lambda-Runtime-Aws-Request-Id": "id-1",

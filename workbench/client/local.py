@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.client.port import EnginePort
+from workbench.client.port import StreamingPort
 from workbench.engine.engine import Engine
 
 
-def connect(engine: Engine) -> EnginePort:
+def connect(engine: Engine) -> StreamingPort:
     """An engine is its own port; the type checker holds it to that."""
     return engine

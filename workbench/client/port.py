@@ -5,7 +5,7 @@ Every method may raise an `ApiError` with AWS's code and message, or another `Wo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Protocol
 
 from workbench.live.view import Delta, EngineStatus
@@ -139,3 +139,31 @@ class EnginePort(Protocol):
 
     async def stop(self) -> None:
         """End the engine: environments are shut down, then its process ends."""
+
+
+class ResponseStream(Protocol):
+    """A response that is read while the function still writes it."""
+
+    request_id: str
+    trace_id: str
+    executed_version: str
+    #: What the runtime calls the response, if it does.
+    content_type: str | None
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The response as it comes, to be read once. A reader that closes it leaves: the function goes on unheard."""
+
+    async def result(self) -> InvocationResult:
+        """The outcome, to be awaited after the last piece. Its payload is the error of a function that failed, and
+        otherwise only the beginning of what was streamed."""
+
+
+class StreamingPort(EnginePort, Protocol):
+    """An engine in this process: what the HTTP doors ask of it beyond the port."""
+
+    async def invoke_streaming(self, request: InvokeRequest) -> ResponseStream:
+        """Invoke a function, synchronously; answers when the response begins or the function has failed.
+
+        Raises:
+            As `invoke`.
+        """

@@ -23,6 +23,7 @@ from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
 from workbench.engine.queue import EventQueue
+from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
@@ -49,12 +50,13 @@ _STOP_SECONDS = 20.0
 
 @dataclass(slots=True, kw_only=True)
 class Options:
-    """Knobs of the engine, times in seconds."""
+    """Knobs of the engine, times in seconds. `stream_rate`, bytes a second, holds beyond a response's first 6 MB."""
 
     account: Account = field(default_factory=Account)
     concurrency_limit: int = 1000
     freeze_after: float = 0.005
     idle_stop: float = 300.0
+    stream_rate: float | None = RATE
     seed: int | None = None
 
 
@@ -174,7 +176,15 @@ class Engine:
             return self._enqueue(request)
         return self._dry_run(request)
 
-    def _submit(self, request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
+    async def invoke_streaming(self, request: InvokeRequest) -> Stream:
+        stream = Stream(self._clock, self.options.stream_rate)
+        self._submit(request, new_request_id(), stream)
+        await stream.started()
+        return stream
+
+    def _submit(
+        self, request: InvokeRequest, request_id: str, stream: Stream | None = None
+    ) -> asyncio.Future[InvocationResult]:
         """Route, admit and place one invocation.
 
         Raises:
@@ -193,7 +203,8 @@ class Engine:
             )
             raise TooManyRequests(reason)
         tables.concurrency += 1
-        invocation = Invocation(request, request_id, version, tables.account.function_arn(ref.name, ref.qualifier), now)
+        arn = tables.account.function_arn(ref.name, ref.qualifier)
+        invocation = Invocation(request, request_id, version, arn, now, stream)
         self._open_invocations.add(invocation)
         self._place(invocation)
         return invocation.future

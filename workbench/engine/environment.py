@@ -16,12 +16,14 @@ from typing import Any
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.engine import report
+from workbench.engine.answers import INVALID_REQUEST_ID, entity_too_large, forbidden
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
-from workbench.engine.invocation import Invocation, error_payload, exited, timed_out
-from workbench.engine.ports import ACCEPTED, Answer, ListenerFactory, NextEvent
+from workbench.engine.invocation import Invocation, error_payload, exited, timed_out, too_large
+from workbench.engine.ports import ACCEPTED, Answer, ListenerFactory, NextEvent, ResponseSink
 from workbench.engine.sandbox import Sandbox
+from workbench.engine.stream import MAX_RESPONSE, StreamSink
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.errors import BackendError, WorkbenchError
@@ -31,8 +33,6 @@ from workbench.model.names import Account
 from workbench.model.runtimes import RuntimeVersion
 
 INIT_SECONDS = 10.0
-#: Largest response of a buffered invocation in bytes: 6 MiB and 100 bytes of slack, as AWS counts.
-MAX_RESPONSE = 6_291_556
 #: How long the end of a process waits for what the process had posted before to be read.
 _EXIT_GRACE = 0.2
 #: What the live view keeps of a line; a caller who asks for its log gets the whole of it.
@@ -129,16 +129,16 @@ class ExecutionEnvironment:
     # -- the Runtime API
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
         if self._reply is not None:
-            return _forbidden("next")
+            return forbidden("next")
         if self.state is EnvironmentState.INIT:
             if self._init_error is not None or self._restarting or self._concluding:
-                return _forbidden("next")
+                return forbidden("next")
             self._reply = reply
             self._initialised()
             return None
         invocation = self.invocation
         if self.state is not EnvironmentState.BUSY or invocation is None or invocation.responded is None:
-            return _forbidden("next")
+            return forbidden("next")
         self._reply = reply
         if self._concluding:
             return None
@@ -150,24 +150,22 @@ class ExecutionEnvironment:
             self._services.spawn(self._measure_and_finish(invocation, now))
         return None
 
-    def respond(self, request_id: str, body: bytes) -> Answer:
+    def respond(self, request_id: str, body: bytes, content_type: str = "") -> Answer:
         invocation = self._current(request_id)
         if isinstance(invocation, Answer):
             return invocation
         if len(body) > MAX_RESPONSE:
-            self._outcome(
-                invocation,
-                InvocationStatus.ERROR,
-                error_payload(
-                    "Function.ResponseSizeTooLarge",
-                    f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).",
-                ),
-            )
-            return Answer(
-                413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
-            )
+            self._outcome(invocation, InvocationStatus.ERROR, too_large(MAX_RESPONSE))
+            return entity_too_large(MAX_RESPONSE)
+        invocation.content_type = content_type or None
         self._outcome(invocation, InvocationStatus.SUCCESS, body)
         return ACCEPTED
+
+    def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> ResponseSink | Answer:
+        invocation = self._current(request_id)
+        if isinstance(invocation, Answer):
+            return invocation
+        return StreamSink(invocation, content_type, resume, self._outcome)
 
     def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
         invocation = self._current(request_id)
@@ -178,7 +176,7 @@ class ExecutionEnvironment:
 
     def fail_init(self, error_type: str, body: bytes) -> Answer:
         if self.state is not EnvironmentState.INIT or self._init_error is not None:
-            return _forbidden("init/error")
+            return forbidden("init/error")
         self._init_error = (normal_error_type(error_type), body)
         # A runtime that reports the error but does not exit is ended; the official client exits by itself.
         self._set_timer(_EXIT_GRACE, self._kill_runtime)
@@ -192,11 +190,11 @@ class ExecutionEnvironment:
     def _current(self, request_id: str) -> Invocation | Answer:
         invocation = self.invocation
         if invocation is None or self.state is not EnvironmentState.BUSY:
-            return _forbidden("response")
+            return forbidden("response")
         if invocation.request_id != request_id:
-            return Answer(400, "InvalidRequestID", "Invalid request ID")
-        if invocation.responded is not None:
-            return _forbidden("response")
+            return INVALID_REQUEST_ID
+        if invocation.responded is not None or invocation.streaming:
+            return forbidden("response")
         return invocation
 
     def _outcome(self, invocation: Invocation, status: InvocationStatus, payload: bytes) -> None:
@@ -322,6 +320,7 @@ class ExecutionEnvironment:
                 invocation.trace_id,
                 invocation.request.client_context,
                 invocation.request.payload or b"{}",
+                invocation.request.tenant_id,
             )
         )
         self._set_timer(remaining, self._timed_out)
@@ -626,10 +625,6 @@ def normal_error_type(given: str) -> str:
 def _as_error(error: Exception) -> WorkbenchError:
     """What went wrong, as an error that a caller can be given; a surprise keeps its type's name."""
     return error if isinstance(error, WorkbenchError) else BackendError(f"{type(error).__name__}: {error}")
-
-
-def _forbidden(action: str) -> Answer:
-    return Answer(403, "InvalidStateTransition", f"State transition is not allowed: {action}")
 
 
 def _signal_name(number: int | None) -> str | None:

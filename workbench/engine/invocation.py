@@ -7,11 +7,15 @@ import json
 import random
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from workbench.engine.report import billed
 from workbench.model.events import InvocationAccepted
 from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
+
+if TYPE_CHECKING:
+    from workbench.engine.stream import Stream
 
 #: Lines and characters of log that an invocation keeps for a caller who asked for them.
 _MAX_LINES = 10_000
@@ -27,6 +31,7 @@ class Invocation:
         "_chars",
         "accepted",
         "arn",
+        "content_type",
         "environment",
         "function_error",
         "future",
@@ -39,12 +44,20 @@ class Invocation:
         "responded",
         "started",
         "status",
+        "stream",
+        "streaming",
         "trace_id",
         "version",
     )
 
     def __init__(
-        self, request: InvokeRequest, request_id: str, version: FunctionVersion, arn: str, accepted: int
+        self,
+        request: InvokeRequest,
+        request_id: str,
+        version: FunctionVersion,
+        arn: str,
+        accepted: int,
+        stream: Stream | None = None,
     ) -> None:
         self.request = request
         self.request_id = request_id
@@ -64,6 +77,12 @@ class Invocation:
         self.future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         self.lines: deque[str] | None = deque(maxlen=_MAX_LINES) if request.logs else None
         self._chars = 0
+        self.content_type: str | None = None
+        #: Whether the runtime has begun to answer piece by piece, and where a caller reads who wants that.
+        self.streaming = False
+        self.stream = stream
+        if stream is not None:
+            stream.belong(self)
 
     def log(self, text: str) -> None:
         """Keep a line for a caller who asked for the log; the newest lines win."""
@@ -79,6 +98,11 @@ class Invocation:
     def respond(self, status: InvocationStatus, payload: bytes, function_error: str | None, now: int) -> None:
         """The outcome is known. A caller who did not ask for logs has it now, without waiting for the report."""
         self.status, self.payload, self.function_error, self.responded = status, payload, function_error, now
+        if self.stream is not None:
+            if function_error is None and not self.streaming:
+                self.stream.begin(self.content_type)
+                self.stream.put(payload)
+            self.stream.end()
         if self.lines is None and not self.future.done():
             self.future.set_result(self.result((now - self.started) / 1e6, 0))
 
@@ -96,6 +120,7 @@ class Invocation:
             memory_size=self.version.configuration.memory_size,
             max_memory_mb=max_memory_mb,
             trace_id=self.trace_id,
+            content_type=self.content_type,
             log=None if self.lines is None else "".join(f"{line}\n" for line in self.lines),
         )
 
@@ -141,6 +166,14 @@ def exited(request_id: str, code: int | None, signal_name: str | None) -> bytes:
         )
     return error_payload(
         "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+    )
+
+
+def too_large(limit: int) -> bytes:
+    """The caller's payload when the response has more bytes than it may."""
+    return error_payload(
+        "Function.ResponseSizeTooLarge",
+        f"Response payload size exceeded maximum allowed payload size ({limit} bytes).",
     )
 
 

@@ -26,6 +26,7 @@ class NextEvent:
     trace_id: str
     client_context: str | None
     payload: bytes
+    tenant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,30 @@ class Answer:
 ACCEPTED = Answer(202)
 
 
+class ResponseSink(Protocol):
+    """A response that its runtime sends piece by piece."""
+
+    def write(self, data: bytes) -> bool:
+        """Take a piece. False: no more before `resume` is called."""
+
+    def end(self, error_type: str, error: bytes) -> Answer:
+        """The response is whole; or, with an error type, the function failed in the middle of it."""
+
+    def lost(self) -> Answer:
+        """The runtime's connection ended before its response did."""
+
+
 class RuntimeLink(Protocol):
     """One environment's side of the Runtime API; the listener's identity is the environment's."""
 
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
         """The runtime is ready. `reply` is called once, now or later; an Answer instead refuses."""
 
-    def respond(self, request_id: str, body: bytes) -> Answer:
+    def respond(self, request_id: str, body: bytes, content_type: str = "") -> Answer:
         """The function's result."""
+
+    def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> ResponseSink | Answer:
+        """The function's result begins; an Answer refuses it. `resume` is called when a full sink has room again."""
 
     def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
         """The function's error."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from workbench.http.control import PREFIX, Control
 from workbench.http.lambda_api.api import LambdaApi
 from workbench.http.lambda_api.guard import loopback_hosts, refuse, refuse_web
-from workbench.http.messages import Request, Response
+from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.http.wire import HttpProtocol
 
 #: CreateFunction's whole request (Lambda quotas); a zip of 50 MB is 67 MB in base64.
@@ -62,9 +62,6 @@ class _Connection(HttpProtocol):
         super().__init__()
         self._front = front
         self._live: asyncio.Task[None] | None = None
-        self._streaming = False
-        self._writable = asyncio.Event()
-        self._writable.set()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -73,26 +70,19 @@ class _Connection(HttpProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._front.connections.discard(self)
-        self._writable.set()
         if self._live is not None:
             self._live.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if not self._streaming:  # a live stream is the last answer of its connection
+        if self._live is None:  # a live stream is the last answer of its connection
             super().data_received(data)
 
     def eof_received(self) -> bool:
-        if self._streaming:
+        if self._live is not None:
             self._closing = True
             self.transport.abort()
             return False
         return super().eof_received()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
 
     def admitted(self, request: Request) -> Response | None:
         if not request.path.startswith(PREFIX):
@@ -103,8 +93,7 @@ class _Connection(HttpProtocol):
     def received(self, request: Request) -> None:
         control = self._front.control
         if request.method == "GET" and request.path == PREFIX + "live" and control.authorised(request):
-            self._streaming = True
-            self._live = self._run(self._stream(request))
+            self._live = self._run(self._follow(request))
         elif request.path.startswith(PREFIX):
             self._run(self._answer(control.handle(request)))
         else:
@@ -123,9 +112,13 @@ class _Connection(HttpProtocol):
         return task
 
     async def _answer(self, answer: Any) -> None:
-        self.send(await answer)
+        response = await answer
+        if isinstance(response, StreamedResponse):
+            await self.stream(response)
+        else:
+            self.send(response)
 
-    async def _stream(self, request: Request) -> None:
+    async def _follow(self, request: Request) -> None:
         since = parse_qs(request.query).get("since", ["0"])[0]
         self._keep = False
         self._waiting.clear()

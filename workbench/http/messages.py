@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 
@@ -22,4 +23,13 @@ class Response:
 
     status: int
     body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StreamedResponse:
+    """A response whose body comes piece by piece. The wire frames it, and closes `body` when the client goes away."""
+
+    status: int
+    body: AsyncGenerator[bytes, None]
     headers: list[tuple[str, str]] = field(default_factory=list)

@@ -7,19 +7,32 @@ runtime interface emulator.
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import json
 import socket as sockets
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from workbench.engine.ports import Answer, Listener, NextEvent, RuntimeLink
+from workbench.engine.ports import Answer, Listener, NextEvent, ResponseSink, RuntimeLink
 from workbench.http.messages import Request, Response
-from workbench.http.wire import HttpProtocol
+from workbench.http.wire import BodySink, HttpProtocol
 
 _NEXT = "/2018-06-01/runtime/invocation/next"
 _INVOCATION = "/2018-06-01/runtime/invocation/"
 _INIT_ERROR = "/2018-06-01/runtime/init/error"
 _PING = "/2018-06-01/ping"
+#: For a runtime that was restored from a snapshot, which no runtime here ever is.
+_RESTORING = (("GET", "/2018-06-01/runtime/restore/next"), ("POST", "/2018-06-01/runtime/restore/error"))
 _ERROR_TYPE = "lambda-runtime-function-error-type"
+_ERROR_BODY = "lambda-runtime-function-error-body"
+_MODE = "lambda-runtime-function-response-mode"
+#: An error with its cause for X-Ray, which is not for the caller.
+_WITH_CAUSE = "application/vnd.aws.lambda.error.cause+json"
+_INVOCATION_ID = "lambda-runtime-invocation-id"
+_BAD_MODE = "Runtime.InvalidResponseModeHeader"
+_INVALID_MODE = Answer(400, "InvalidFunctionResponseMode", "Invalid function response mode")
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
 #: AWS's own clients give a connection one second, so none may ever be refused for want of room.
 _BACKLOG = 1024
@@ -60,16 +73,50 @@ class _Connection(HttpProtocol):
                 return
         elif method == "POST" and path.startswith(_INVOCATION):
             request_id, _, action = path[len(_INVOCATION) :].partition("/")
-            if action == "response":
-                self._answer(self._link.respond(request_id, request.body))
-                return
-            if action == "error":
-                self._answer(self._link.fail(request_id, request.headers.get(_ERROR_TYPE, ""), request.body))
+            if action in ("response", "error"):
+                refused = self._listener.refuse(request)
+                if refused is not None:
+                    self._answer(refused)
+                elif action == "response":
+                    self._respond(request_id, request)
+                else:
+                    self._answer(self._link.fail(request_id, request.headers.get(_ERROR_TYPE, ""), _error(request)))
                 return
         elif method == "POST" and path == _INIT_ERROR:
-            self._answer(self._link.fail_init(request.headers.get(_ERROR_TYPE, ""), request.body))
+            self._answer(self._link.fail_init(request.headers.get(_ERROR_TYPE, ""), _error(request)))
+            return
+        if (method, path) in _RESTORING:
+            self._answer(Answer(403, "InvalidStateTransition", f"State transition is not allowed: {path[20:]}"))
             return
         self.send(Response(404, b"404 page not found\n", [("content-type", "text/plain; charset=utf-8")]))
+
+    def _respond(self, request_id: str, request: Request) -> None:
+        mode = request.headers.get(_MODE)
+        if mode:  # one that streams has a sink, unless it was sent ahead of its turn
+            error = json.dumps({"errorType": _BAD_MODE, "errorMessage": f"Invalid response mode: {mode:.64}"}).encode()
+            refused = self._link.fail(request_id, _BAD_MODE, error)
+            self._answer(refused if refused.status != 202 else _INVALID_MODE)
+        else:
+            self._answer(self._link.respond(request_id, request.body, request.headers.get("content-type", "")))
+
+    def sink(self, request: Request) -> BodySink | None:
+        """A response that streams is handed on as it arrives."""
+        if request.headers.get(_MODE) != "streaming" or request.method != "POST":
+            return None
+        request_id, _, action = request.path.removeprefix(_INVOCATION).partition("/")
+        if action != "response":
+            return None
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        refused = self._listener.refuse(request)
+        return _Streamed(refused or self._link.stream(request_id, content_type, self.read_on))
+
+    def truncated(self, request: Request) -> Response | None:
+        """A response that did not arrive whole is the end of its invocation."""
+        request_id, _, action = request.path.removeprefix(_INVOCATION).partition("/")
+        if request.method != "POST" or action != "response":
+            return None
+        sink = self._link.stream(request_id, "", self.read_on)
+        return _response(sink if isinstance(sink, Answer) else sink.lost())
 
     def oversized(self, request: Request) -> None:
         """The link must hear of it all the same, or the invocation would wait until its timeout."""
@@ -83,7 +130,10 @@ class _Connection(HttpProtocol):
             super().oversized(request)
 
     def _reply(self, event: NextEvent) -> None:
+        self._listener.invocation_id = invocation_id = str(uuid.uuid4())
         optional = f"Lambda-Runtime-Client-Context: {event.client_context}\r\n" if event.client_context else ""
+        if event.tenant_id is not None:
+            optional += f"Lambda-Runtime-Aws-Tenant-Id: {event.tenant_id}\r\n"
         head = (
             "HTTP/1.1 200 OK\r\n"
             "Content-Type: application/json\r\n"
@@ -91,6 +141,7 @@ class _Connection(HttpProtocol):
             f"Lambda-Runtime-Deadline-Ms: {event.deadline_ms}\r\n"
             f"Lambda-Runtime-Invoked-Function-Arn: {event.function_arn}\r\n"
             f"Lambda-Runtime-Trace-Id: {event.trace_id}\r\n"
+            f"Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"
             f"{optional}Content-Length: {len(event.payload)}\r\n\r\n"
         )
         self.write(head.encode("utf-8") + event.payload)
@@ -98,9 +149,56 @@ class _Connection(HttpProtocol):
     def _answer(self, answer: Answer) -> None:
         if answer.status == 202:
             self.write(_ACCEPTED)
-            return
-        body = json.dumps({"errorMessage": answer.message, "errorType": answer.error_type}).encode()
-        self.send(Response(answer.status, body, [("content-type", "application/json")]))
+        else:
+            self.send(_response(answer))
+
+
+class _Streamed:
+    """The body of a response that streams. Satisfies `wire.BodySink`; a refused one is read to be answered."""
+
+    def __init__(self, sink: ResponseSink | Answer) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> bool:
+        return isinstance(self._sink, Answer) or self._sink.write(data)
+
+    def end(self, trailers: Mapping[str, str]) -> Response:
+        if isinstance(self._sink, Answer):
+            return _response(self._sink)
+        error_type = trailers.get(_ERROR_TYPE, "")
+        return _response(self._sink.end(error_type, _trailed(trailers.get(_ERROR_BODY, ""), error_type)))
+
+    def lost(self) -> Response:
+        return _response(self._sink if isinstance(self._sink, Answer) else self._sink.lost())
+
+
+def _error(request: Request) -> bytes:
+    """A posted error as the caller gets it."""
+    if not request.headers.get("content-type", "").startswith(_WITH_CAUSE):
+        return request.body
+    try:
+        error = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return request.body
+    if not isinstance(error, dict):
+        return request.body
+    return json.dumps({key: value for key, value in error.items() if key != "errorCause"}).encode()
+
+
+def _trailed(body: str, error_type: str) -> bytes:
+    """The error that a runtime sent after what it had streamed: base64 of JSON, or nothing but its type."""
+    try:
+        return base64.b64decode(body, validate=True) or json.dumps({"errorType": error_type}).encode()
+    except binascii.Error:
+        return json.dumps({"errorType": error_type, "errorMessage": body}).encode()
+
+
+def _response(answer: Answer) -> Response:
+    if answer.status == 202:
+        body = {"status": "OK"}
+    else:
+        body = {"errorMessage": answer.message, "errorType": answer.error_type}
+    return Response(answer.status, json.dumps(body).encode(), [("content-type", "application/json")])
 
 
 class _RuntimeListener:
@@ -109,6 +207,8 @@ class _RuntimeListener:
     def __init__(self, link: RuntimeLink) -> None:
         self.link = link
         self.address = ""
+        #: Of the attempt that runs; a retry of an invocation keeps its request id and has another of these.
+        self.invocation_id = ""
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -117,6 +217,13 @@ class _RuntimeListener:
         self.address = f"{host}:{port}"
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
+
+    def refuse(self, request: Request) -> Answer | None:
+        """A runtime may leave the invocation id out of what it posts; it may not send another."""
+        given = request.headers.get(_INVOCATION_ID)
+        if not given or given == self.invocation_id:
+            return None
+        return Answer(400, "InvalidInvocationId", "Invalid invocation ID")
 
     def opened(self, connection: _Connection) -> bool:
         """False when there are too many already; such a connection does not count."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 
-from workbench.http.messages import Request, Response
+from workbench.http.messages import Request, Response, StreamedResponse
 
 #: Bytes of request line and headers together, and how many header lines.
 MAX_HEAD = 1_048_576
@@ -23,6 +24,19 @@ HEAD_SECONDS = 20.0
 
 _log = logging.getLogger("workbench.http")
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class BodySink(Protocol):
+    """Takes the body of one request as it arrives."""
+
+    def write(self, data: bytes) -> bool:
+        """One piece. False: read no more before `HttpProtocol.read_on`."""
+
+    def end(self, trailers: Mapping[str, str]) -> Response:
+        """The body is whole; the answer to its request."""
+
+    def lost(self) -> Response:
+        """The connection ended before the body did; an answer for a client who still listens."""
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -45,6 +59,10 @@ class HttpProtocol(asyncio.Protocol):
         self._turn = 0
         self._closing = False
         self._eof = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._streaming: asyncio.Task[Any] | None = None
+        self._version = "1.1"
         self._timer: asyncio.TimerHandle | None = None
         self._underway = False
         self._reset()
@@ -60,6 +78,8 @@ class HttpProtocol(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._size = 0
         self._too_large = False
+        self._sink: BodySink | None = None
+        self._trailers: dict[str, str] = {}
 
     # -- asyncio.Protocol
     def connection_made(self, transport: Any) -> None:
@@ -69,6 +89,15 @@ class HttpProtocol(asyncio.Protocol):
         self._stop_timer()
         self._closing = True
         self._waiting.clear()
+        self._cut_short()
+        if self._streaming is not None:
+            self._streaming.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -76,7 +105,12 @@ class HttpProtocol(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._refuse(400, f"malformed request: {error}")
+            refused = self._cut_short()
+            if refused is None:
+                self._refuse(400, f"malformed request: {error}")
+            else:
+                self._keep = False
+                self.send(refused)
             return
         if self._in_head:  # the parser holds a header back until its end, however long it gets
             self._unseen += len(data)
@@ -90,6 +124,10 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has said all: it still gets the answers that are due, and then the connection is closed."""
         self._eof = True
+        if not self._busy and not self._closing and (refused := self._cut_short()) is not None:
+            self._keep = False
+            self.send(refused)
+            return True
         return self._busy
 
     # -- httptools
@@ -104,6 +142,9 @@ class HttpProtocol(asyncio.Protocol):
         self._lines += 1
         self._count(len(name) + len(value) + 4)
         key = name.decode("latin-1").lower()
+        if not self._in_head:  # what follows a body is no header, whatever it is called
+            self._trailers[key] = value.decode("latin-1")
+            return
         if key in self._headers:
             if key in ("host", "content-length", "authorization"):
                 raise _Malformed(f"more than one {key} header")
@@ -118,16 +159,24 @@ class HttpProtocol(asyncio.Protocol):
         length = self._headers.get("content-length")
         if length is not None and (not length.isdigit() or int(length) > self.max_body):
             self._too_large = True
+        head = self._request(b"")
         try:
-            self._early = self.admitted(self._request(b""))
+            self._early = self.admitted(head)
         except Exception:
             _log.exception("a request could not be admitted")
             self._early = Response(500)
+        if self._early is None and not self._busy:
+            self._sink = self.sink(head)
+            self._too_large = self._too_large and self._sink is None
         discarded = self._too_large or self._early is not None
         if self._headers.get("expect", "").lower() == "100-continue" and not discarded:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        if self._sink is not None:
+            if not self._sink.write(body):
+                self.transport.pause_reading()
+            return
         self._size += len(body)
         if self._size > self.max_body:
             self._too_large = True
@@ -138,6 +187,13 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._underway = False
         self._stop_timer()
+        if self._sink is not None:
+            sink, trailers = self._sink, self._trailers
+            self._keep = bool(self._parser.should_keep_alive())
+            self._busy = True
+            self._reset()
+            self.send(sink.end(trailers))
+            return
         chunks = self._chunks
         request = self._request(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         keep = bool(self._parser.should_keep_alive())
@@ -156,9 +212,22 @@ class HttpProtocol(asyncio.Protocol):
         """The head of a request is here. A response refuses it: its body is not kept, and the connection then ends."""
         return None
 
+    def sink(self, request: Request) -> BodySink | None:
+        """The head of a request is here. A sink takes its body, and answers, in place of `received`."""
+        return None
+
     def received(self, request: Request) -> None:
         """A whole request is here."""
         raise NotImplementedError
+
+    def truncated(self, request: Request) -> Response | None:
+        """The connection ended within the body of this request; the answer, if its client still listens."""
+        return None
+
+    def read_on(self) -> None:
+        """What a sink calls when it has room again."""
+        if not self._closing:
+            self.transport.resume_reading()
 
     def oversized(self, request: Request) -> None:
         """A request whose body is beyond `max_body`; its body is empty here."""
@@ -174,6 +243,37 @@ class HttpProtocol(asyncio.Protocol):
             head.append("connection: close\r\n")
         head.append("\r\n")
         self.write(("".join(head)).encode("latin-1", "replace") + response.body)
+
+    async def stream(self, response: StreamedResponse) -> None:
+        """Answer the request in hand piece by piece, no faster than the client reads."""
+        http_1_1 = self._version == "1.1"
+        self._keep = self._keep and http_1_1
+        head = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}\r\n"]
+        head += [f"{name}: {value}\r\n" for name, value in response.headers]
+        if http_1_1:
+            head.append("transfer-encoding: chunked\r\n")
+        if not self._keep:
+            head.append("connection: close\r\n")
+        head.append("\r\n")
+        pieces = response.body
+        self._streaming = asyncio.current_task()
+        try:
+            self.transport.write("".join(head).encode("latin-1", "replace"))
+            async for piece in pieces:
+                if self._closing:
+                    return
+                if piece:
+                    self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if http_1_1 else piece)
+                    await self._writable.wait()
+        except Exception:
+            # The head is out: a body without its end is how the client learns of it.
+            _log.exception("a streamed response failed")
+            self._close()
+            return
+        finally:
+            self._streaming = None
+            await pieces.aclose()
+        self.write(b"0\r\n\r\n" if http_1_1 else b"")
 
     def write(self, answer: bytes) -> None:
         """Send a whole answer that is already bytes."""
@@ -199,6 +299,7 @@ class HttpProtocol(asyncio.Protocol):
 
     # -- order
     def _request(self, body: bytes) -> Request:
+        self._version = self._parser.get_http_version()
         path, _, query = self._url.decode("latin-1").partition("?")
         return Request(self._parser.get_method().decode("ascii"), path, query, self._headers, body)
 
@@ -231,6 +332,14 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.resume_reading()
 
     # -- ends
+    def _cut_short(self) -> Response | None:
+        """Nothing more comes: tell whoever waited for the rest of a body."""
+        if not self._underway or self._in_head:
+            return None
+        self._underway = False
+        sink, self._sink = self._sink, None
+        return self.truncated(self._request(b"")) if sink is None else sink.lost()
+
     def _count(self, size: int) -> None:
         self._head += size
         if self._head > MAX_HEAD or self._lines > MAX_HEADERS:

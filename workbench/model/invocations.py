@@ -47,6 +47,7 @@ class InvokeRequest:
     logs: bool = False
     client_context: str | None = None
     trace_id: str | None = None
+    tenant_id: str | None = None
     backend: str | None = None
 
 
@@ -55,7 +56,8 @@ class InvocationResult:
     """The outcome of one Invoke.
 
     `function_error` is AWS's `X-Amz-Function-Error` (`Unhandled`) or None. Durations are in milliseconds, memory in MB.
-    `init_ms` is there only when this invocation caused a cold start. `log` is the whole bounded log of the invocation
+    `init_ms` is there only when this invocation caused a cold start. `content_type` is what the runtime called the
+    payload, if it did. `log` is the whole bounded log of the invocation
     when it was asked for.
     """
 
@@ -71,6 +73,7 @@ class InvocationResult:
     memory_size: int = 0
     max_memory_mb: int = 0
     trace_id: str | None = None
+    content_type: str | None = None
     log: str | None = None
 
 

@@ -36,7 +36,8 @@ class Link(Protocol):
     """What a listener is given of an environment (the engine's `RuntimeLink`)."""
 
     def next(self, reply: Callable[[Any], None]) -> Any: ...
-    def respond(self, request_id: str, body: bytes) -> Any: ...
+    def respond(self, request_id: str, body: bytes, content_type: str = "") -> Any: ...
+    def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> Any: ...
     def fail(self, request_id: str, error_type: str, body: bytes) -> Any: ...
     def fail_init(self, error_type: str, body: bytes) -> Any: ...
     def connections(self, count: int) -> None: ...
@@ -51,7 +52,7 @@ class Exit(Exception):
 
 
 class FakeRuntime:
-    """What a program in a fake environment can do: the four calls of the Runtime API, and print."""
+    """What a program in a fake environment can do: the calls of the Runtime API, and print."""
 
     def __init__(self, link: Link, env: dict[str, str], output: int) -> None:
         self.env = env
@@ -71,8 +72,12 @@ class FakeRuntime:
             return refused
         return await waiter
 
-    def respond(self, request_id: str, body: bytes) -> Any:
-        return self._link.respond(request_id, body)
+    def respond(self, request_id: str, body: bytes, content_type: str = "") -> Any:
+        return self._link.respond(request_id, body, content_type)
+
+    def stream(self, request_id: str, content_type: str = "", resume: Callable[[], None] = lambda: None) -> Any:
+        """The engine's `ResponseSink`, or its refusal."""
+        return self._link.stream(request_id, content_type, resume)
 
     def fail(self, request_id: str, body: bytes, error_type: str = "") -> Any:
         return self._link.fail(request_id, error_type, body)

@@ -214,7 +214,8 @@ class _Connection(HttpProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._headers.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+        if self._in_head:
+            self._headers.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def received(self, request: Request) -> None:
         self._method = request.method
