@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from workbench.model.errors import ApiError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
@@ -26,6 +26,7 @@ from workbench.tui.mirror import Mirror
 from workbench.tui.order import Order
 from workbench.tui.saved import SavedEvent, events_for
 from workbench.tui.screens.dialog import Dialog
+from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 
 #: Frames a second: how often the app asks the engine what changed.
@@ -84,7 +85,7 @@ class WorkbenchApp(App[Outcome]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
-        return action not in ("help", "switch_theme") or not isinstance(self.focused, Input)
+        return action not in ("help", "switch_theme") or not isinstance(self.focused, (Input, TextArea))
 
     # -- frames
     async def _keep_pulling(self, period: float) -> None:
@@ -103,9 +104,15 @@ class WorkbenchApp(App[Outcome]):
             return
         changed = await self.link.pull()
         self._answers.tick()
-        for screen in self.screen_stack:
-            if isinstance(screen, (MainScreen, Dialog)) and screen.is_mounted:
+        for screen in self._visible():
+            if isinstance(screen, (LiveScreen, Dialog)) and screen.is_mounted:
                 screen.sync(changed)
+
+    def _visible(self) -> list[Screen[Any]]:
+        """The topmost full screen and the dialogs above it."""
+        stack = list(self.screen_stack)
+        first = max((index for index, screen in enumerate(stack) if not screen.is_modal), default=0)
+        return stack[first:]
 
     # -- telling the person
     def say(self, message: str, *, title: str = "", bad: bool = False, timeout: float | None = None) -> None:
@@ -263,7 +270,7 @@ class WorkbenchApp(App[Outcome]):
     def action_help(self) -> None:
         from workbench.tui.screens.help import Help
 
-        if isinstance(self.screen, MainScreen):
+        if isinstance(self.screen, LiveScreen):
             self.push_screen(Help(self.screen.help_sections()))
 
     def action_switch_theme(self) -> None:

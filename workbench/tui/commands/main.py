@@ -145,6 +145,3 @@ SCREEN: tuple[type[Command], ...] = (
 )
 #: Of the app, on every screen.
 APP: tuple[type[Command], ...] = (SwitchTheme, Help, Quit)
-#: Of one pane each.
-PANES: tuple[type[Command], ...] = (Open, Pause, Only, Kill, ZoomIn, ZoomOut)
-ALL: tuple[type[Command], ...] = (*PANES, *SCREEN, *APP)

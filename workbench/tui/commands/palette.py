@@ -9,14 +9,14 @@ from typing import Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from workbench.tui.commands.base import Command
-from workbench.tui.screens.main import MainScreen
+from workbench.tui.screens.live import LiveScreen
 
 
 class WorkbenchCommands(Provider):
     """Commands by their title; the docstring says more, the key is named last."""
 
     def _commands(self) -> list[type[Command]]:
-        return list(self.screen.palette_commands()) if isinstance(self.screen, MainScreen) else []
+        return list(self.screen.palette_commands()) if isinstance(self.screen, LiveScreen) else []
 
     async def discover(self) -> Hits:
         for command in self._commands():

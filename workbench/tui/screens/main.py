@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.events import DescendantFocus, Resize
-from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Input
+from textual.widgets import Footer
 
 from workbench.live.view import FunctionView
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
-from workbench.tui.link import LinkState
 from workbench.tui.mirror import Changed
+from workbench.tui.screens.live import LiveScreen
 from workbench.tui.widgets.banner import Banner
 from workbench.tui.widgets.environments import EnvironmentList
 from workbench.tui.widgets.functions import FunctionList, FunctionsPane
@@ -26,25 +23,23 @@ from workbench.tui.widgets.header import Header
 from workbench.tui.widgets.invocations import InvocationList
 from workbench.tui.widgets.logs import LogList
 from workbench.tui.widgets.rows import RowList
-from workbench.tui.widgets.tabs import NAMES, PaneTabs
+from workbench.tui.widgets.tabs import PaneTabs
 
-if TYPE_CHECKING:
-    from workbench.tui.app import WorkbenchApp
-
-#: The smallest terminal that shows all panes at once.
-WIDE, TALL = 110, 30
+#: What the tabs of a small terminal say.
+NAMES = ("Functions", "Environments", "Invocations", "Logs")
 
 
-class MainScreen(Screen[None]):
+class MainScreen(LiveScreen):
     """Four panes. It hands the mirror down to them and turns their messages into commands of the app."""
 
-    BINDINGS = bindings(*commands.SCREEN)
+    OFFERS = commands.SCREEN
+    BINDINGS = bindings(*OFFERS)
     AUTO_FOCUS = "FunctionList"
 
     def compose(self) -> ComposeResult:
         yield Header()
         yield Banner()
-        yield PaneTabs()
+        yield PaneTabs(NAMES)
         with Container(id="panes"):
             yield FunctionsPane(id="functions", classes="pane -active")
             yield EnvironmentList(id="environments").add_class("pane")
@@ -59,10 +54,8 @@ class MainScreen(Screen[None]):
         self.sync(Changed.everything())
 
     # -- parts
-    @property
-    def workbench(self) -> WorkbenchApp:
-        """The app with its type."""
-        return cast("WorkbenchApp", self.app)
+    def targets(self) -> Sequence[Widget]:
+        return self.lists
 
     @property
     def functions(self) -> FunctionList:
@@ -92,33 +85,9 @@ class MainScreen(Screen[None]):
     # -- state down
     def sync(self, changed: Changed) -> None:
         """Hand a frame's changes to the widgets; each draws only what is its own."""
-        mirror, link = self.workbench.mirror, self.workbench.link
-        self.query_one(Header).sync(mirror, link, changed)
-        if changed.link:
-            self.query_one(Banner).sync(link)
+        super().sync(changed)
         for rows in self.lists:
-            if changed.link:
-                rows.waiting = link.status is None
-                rows.stale = link.state is LinkState.LOST
-                rows.redraw()
-            rows.sync(mirror, changed)
-
-    # -- layout
-    def on_resize(self, event: Resize) -> None:
-        self.set_class(event.size.width < WIDE or event.size.height < TALL, "-single")
-
-    @on(DescendantFocus)
-    def _activate(self, event: DescendantFocus) -> None:
-        """The pane with the focus is the one that a small terminal shows."""
-        for index, pane in enumerate(self.query(".pane")):
-            here = event.widget in pane.walk_children(with_self=True)
-            pane.set_class(here, "-active")
-            if here:
-                self.query_one(PaneTabs).active = index
-
-    @on(PaneTabs.Chosen)
-    def _choose(self, event: PaneTabs.Chosen) -> None:
-        self.action_pane(event.index)
+            rows.sync(self.workbench.mirror, changed)
 
     # -- messages up
     @on(RowList.Selected)
@@ -144,42 +113,19 @@ class MainScreen(Screen[None]):
         rows.sync(self.workbench.mirror, Changed.everything())
 
     # -- commands
-    def palette_commands(self) -> Sequence[type[Command]]:
-        """What the palette offers here."""
+    def pane_commands(self) -> Sequence[tuple[Widget, str, Sequence[type[Command]]]]:
+        """A list's own commands and the moves in it."""
         return [
-            command
-            for command in commands.ALL
-            if command.palette and (command is not commands.Deploy or self.workbench.deploy is not None)
+            (rows, rows.NAME, [*rows.OFFERS, *moves.ROWS, *(moves.SIDEWAYS if isinstance(rows, LogList) else ())])
+            for rows in self.lists
         ]
 
-    def help_sections(self) -> list[tuple[str, Sequence[type[Command]]]]:
-        """Keys for the help: of the focused pane, then of the screen."""
-        sections: list[tuple[str, Sequence[type[Command]]]] = []
-        rows = self._focused_list()
-        if rows is not None:
-            bound = {binding.action for binding in rows.BINDINGS if not isinstance(binding, tuple)}
-            mine = [command for command in commands.PANES if command.action in bound]
-            sideways = moves.SIDEWAYS if isinstance(rows, LogList) else ()
-            sections.append((rows.NAME, [*mine, *moves.ROWS, *sideways]))
-        shown = [command for command in commands.SCREEN if self.check_action(command.action.partition(".")[2], ())]
-        return [*sections, ("Everywhere", [*shown, *commands.APP])]
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the filter is typed, its own keys are all there are; nothing is deployed where there is nothing."""
-        if action == "deploy":
-            return self.workbench.deploy is not None
-        return action == "back" or not isinstance(self.focused, Input)
+    def available(self, action: str) -> bool:
+        """Nothing is deployed where there is nothing to deploy."""
+        return action != "deploy" or self.workbench.deploy is not None
 
     def _focused_list(self) -> FunctionList | EnvironmentList | InvocationList | LogList | None:
         return next((rows for rows in self.lists if rows is self.focused), None)
-
-    def action_pane(self, index: int) -> None:
-        widget: Widget = self.lists[index]
-        for at, pane in enumerate(self.query(".pane")):
-            pane.set_class(at == index, "-active")
-        self.query_one(PaneTabs).active = index
-        # At once, so that the next key already belongs to the new pane.
-        self.set_focus(widget)
 
     def action_filter(self) -> None:
         self.action_pane(NAMES.index("Functions"))

@@ -41,7 +41,8 @@ class FunctionList(RowList[FunctionView]):
         Column("cold", "COLD", 4, keep=30, right=True),
         Column("mean", "MEAN", 7, keep=40, right=True),
     )
-    BINDINGS = bindings(commands.Open)
+    OFFERS = (commands.Open,)
+    BINDINGS = bindings(*OFFERS)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -66,7 +66,8 @@ class InvocationList(RowList[InvocationView]):
         Column("memory", "MEM", 8, keep=55, right=True),
         Column("why", "WHY", 8, keep=30, flex=3),
     )
-    BINDINGS = bindings(commands.Open, commands.Pause, commands.Only)
+    OFFERS = (commands.Open, commands.Pause, commands.Only)
+    BINDINGS = bindings(*OFFERS)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

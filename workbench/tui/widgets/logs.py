@@ -42,7 +42,8 @@ class LogList(RowList[LogView | Gap]):
         Column("environment", "ENV", 7, keep=30),
         Column("text", "LINE", 44, flex=12),
     )
-    BINDINGS = bindings(commands.Open, commands.Pause, commands.Only, *moves.SIDEWAYS)
+    OFFERS = (commands.Open, commands.Pause, commands.Only)
+    BINDINGS = bindings(*OFFERS, *moves.SIDEWAYS)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -14,7 +14,7 @@ from textual.reactive import var
 from textual.widget import Widget
 
 from workbench.tui.commands import moves
-from workbench.tui.commands.base import bindings
+from workbench.tui.commands.base import Command, bindings
 from workbench.tui.format import number
 from workbench.tui.widgets.drawn_rows import DrawnRows, Item
 
@@ -37,6 +37,8 @@ class RowList(DrawnRows[Item], can_focus=True):
     EDGE: ClassVar[Edge] = Edge.NONE
     NAME: ClassVar[str] = ""
     NUMBER: ClassVar[int] = 0
+    #: The commands of this list beside the moves.
+    OFFERS: ClassVar[tuple[type[Command], ...]] = ()
 
     BINDINGS = bindings(*moves.ROWS)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
-
-NAMES = ("Functions", "Environments", "Invocations", "Logs")
 
 
 class PaneTabs(Widget):
@@ -31,9 +31,13 @@ class PaneTabs(Widget):
             super().__init__()
             self.index = index
 
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = names
+
     def render(self) -> Content:
         parts: list[tuple[str, str] | str] = []
-        for index, name in enumerate(NAMES):
+        for index, name in enumerate(self._names):
             here = index == self.active
             parts += [(f" {index + 1} {name} ", "bold reverse" if here else "$foreground 60%"), " "]
         return Content.assemble(*parts)
@@ -43,7 +47,7 @@ class PaneTabs(Widget):
         if offset is None:
             return
         x = 0
-        for index, name in enumerate(NAMES):
+        for index, name in enumerate(self._names):
             x += len(name) + 5
             if offset.x < x:
                 self.post_message(self.Chosen(index))
