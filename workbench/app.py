@@ -23,7 +23,7 @@ from workbench.backends import registry
 from workbench.backends.api import Health, Host
 from workbench.backends.keeper import Keeper
 from workbench.client.local import connect
-from workbench.client.port import EnginePort
+from workbench.client.port import EnginePort, StreamingPort
 from workbench.client.project import Project, cache_folder, runtime_folder
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.catalogue import Catalogue
@@ -61,7 +61,7 @@ class Running:
     """An open engine. `drained` waits for the asynchronous queue."""
 
     engine: Engine
-    port: EnginePort
+    port: StreamingPort
     choice: Choice
     key: str
     catalogue: Catalogue

@@ -17,7 +17,7 @@ from botocore.config import Config
 from tests.http.fake_port import FakePort
 from workbench.http.lambda_api.api import LambdaApi
 from workbench.http.lambda_api.service import Service, load
-from workbench.http.messages import Request, Response
+from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.model.names import Account
 
 ACCOUNT = Account("us-east-1", "123456789012")
@@ -28,8 +28,17 @@ HOST = "127.0.0.1:3001"
 class Raw(io.BytesIO):
     """The body of a response as botocore reads it."""
 
-    def stream(self, **options: Any) -> Iterator[bytes]:
-        yield self.getvalue()
+    def stream(self, amt: int | None = None, **options: Any) -> Iterator[bytes]:
+        while piece := self.read(amt or -1):
+            yield piece
+
+
+async def whole(api: LambdaApi, request: Request) -> tuple[Response | StreamedResponse, bytes]:
+    """A response, and the whole of its body."""
+    response = await api.handle(request)
+    if isinstance(response, Response):
+        return response, response.body
+    return response, b"".join([piece async for piece in response.body])
 
 
 @pytest.fixture
@@ -85,9 +94,9 @@ def client(api: LambdaApi, session: boto3.Session) -> Any:
         }
         body = request.body.encode() if isinstance(request.body, str) else bytes(request.body or b"")
         sent = Request(request.method, url.path, url.query, {"host": HOST, **headers}, body)
-        response = asyncio.run(api.handle(sent))
-        received = {**dict(response.headers), "content-length": str(len(response.body))}
-        return AWSResponse(request.url, response.status, received, Raw(response.body))
+        response, body = asyncio.run(whole(api, sent))
+        received = {**dict(response.headers), "content-length": str(len(body))}
+        return AWSResponse(request.url, response.status, received, Raw(body))
 
     client.meta.events.register("before-send.lambda", answer)
     return client

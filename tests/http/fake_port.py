@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 
 from workbench.live.view import Delta, EngineStatus
@@ -24,8 +24,25 @@ from workbench.model.names import LATEST, Account, FunctionRef
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 
 
+class FakeStream:
+    """A response that is there already."""
+
+    def __init__(self, result: InvocationResult, pieces: list[bytes]) -> None:
+        self.request_id, self.trace_id, self.executed_version = result.request_id, "Root=1-2-3", LATEST
+        self.content_type = result.content_type
+        self._result, self._pieces = result, pieces
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        for piece in self._pieces:
+            yield piece
+
+    async def result(self) -> InvocationResult:
+        return self._result
+
+
 class FakePort:
-    """Functions, versions and aliases in dictionaries. `result` is what Invoke answers, or raises."""
+    """Functions, versions and aliases in dictionaries. `result` is what Invoke answers, or raises; `pieces` are what a
+    stream holds."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -35,6 +52,7 @@ class FakePort:
         self.archives: dict[str, bytes] = {}
         self.created: list[NewFunction] = []
         self.invoked: list[InvokeRequest] = []
+        self.pieces: list[bytes] = []
         self.result: InvocationResult | Exception = InvocationResult(
             request_id=REQUEST_ID, status=InvocationStatus.SUCCESS, payload=b'"done"', executed_version=LATEST
         )
@@ -49,6 +67,12 @@ class FakePort:
         if request.type is InvocationType.REQUEST_RESPONSE:
             return self.result
         return InvocationResult(request_id=REQUEST_ID, status=InvocationStatus.SUCCESS)
+
+    async def invoke_streaming(self, request: InvokeRequest) -> FakeStream:
+        self.invoked.append(request)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return FakeStream(self.result, self.pieces)
 
     async def create_function(self, new: NewFunction) -> FunctionVersion:
         if new.name in self.versions:

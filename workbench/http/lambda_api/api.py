@@ -10,15 +10,15 @@ import logging
 import uuid
 from collections.abc import Callable
 
-from workbench.client.port import EnginePort
-from workbench.http.lambda_api import aliases, functions, invoke
+from workbench.client.port import StreamingPort
+from workbench.http.lambda_api import aliases, functions, invoke, streaming
 from workbench.http.lambda_api.checks import check_request
 from workbench.http.lambda_api.operations import OPERATIONS, Call, Context
 from workbench.http.lambda_api.parse import SerializationException, parse
 from workbench.http.lambda_api.service import load
 from workbench.http.lambda_api.shape import answer, failure
 from workbench.http.lambda_api.validate import Validator
-from workbench.http.messages import Request, Response
+from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.model.errors import (
     ApiError,
     InvalidParameterValue,
@@ -29,7 +29,12 @@ from workbench.model.errors import (
 )
 from workbench.model.names import Account, FunctionRef
 
-__all__ = ["LambdaApi", "aliases", "functions"]  # the modules of operations register themselves when imported
+__all__ = [
+    "LambdaApi",
+    "aliases",
+    "functions",
+    "streaming",
+]  # the modules of operations register themselves when imported
 
 _log = logging.getLogger(__name__)
 #: Addresses that the fast path remembers.
@@ -49,7 +54,7 @@ class LambdaApi:
 
     def __init__(
         self,
-        port: EnginePort,
+        port: StreamingPort,
         account: Account,
         *,
         runtime_version_arn: Callable[[str, str], str | None] = _unknown,
@@ -65,7 +70,7 @@ class LambdaApi:
         )
         self._addresses: dict[tuple[str, str], FunctionRef] = {}
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response | StreamedResponse:
         """Answer a request."""
         try:
             ref = self._addresses.get((request.path, request.query)) if request.method == "POST" else None
@@ -86,7 +91,7 @@ class LambdaApi:
             _log.exception("request %s: %s %s failed", request_id, request.method, request.path)
             return failure(ServiceException("An error occurred and the request cannot be processed."), request_id)
 
-    async def _any(self, request: Request) -> Response:
+    async def _any(self, request: Request) -> Response | StreamedResponse:
         """Route, read, check, run and shape a request by the model."""
         try:
             routed = self._service.route(request.method, request.path, request.query)
@@ -108,7 +113,7 @@ class LambdaApi:
         if operation.name == "Invoke":
             self._remember(request, call.ref())
         result = await registered.handler(call)
-        if isinstance(result, Response):
+        if isinstance(result, Response | StreamedResponse):
             return result
         return answer(self._service, operation, result, str(uuid.uuid4()))
 

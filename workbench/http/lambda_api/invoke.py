@@ -1,4 +1,5 @@
-"""Invoke. `run` is the whole of it, and is what the fast path calls once it knows whom a request addresses.
+"""Invoke and InvokeAsync. `run` is the whole of Invoke, and is what the fast path calls once it knows whom a request
+addresses.
 
 Source: Lambda API reference, Invoke; Lambda quotas; Lambda Developer Guide, "Using the Lambda context object".
 """
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 
 from workbench.client.port import EnginePort
 from workbench.http.lambda_api.checks import check_request
+from workbench.http.lambda_api.jackson import complaint
 from workbench.http.lambda_api.operations import Call, operation
 from workbench.http.lambda_api.shape import REQUEST_ID
 from workbench.http.messages import Response
@@ -22,6 +24,7 @@ from workbench.model.names import FunctionRef
 #: A request's payload, by type: 6 MB, and 1 MB when it is queued.
 PAYLOAD_BYTES = 6_291_456
 EVENT_BYTES = 1_048_576
+ASYNC_BYTES = 262_144
 CLIENT_CONTEXT_BYTES = 3_583
 LOG_TAIL_BYTES = 4_096
 
@@ -58,19 +61,7 @@ async def run(
     Raises:
         ApiError: the payload or the client context is refused, or the engine's own refusal.
     """
-    if body:
-        _check_payload(body, kind)
-    context = headers.get("x-amz-client-context")
-    result = await port.invoke(
-        InvokeRequest(
-            function=ref,
-            payload=body or b"{}",
-            type=kind,
-            logs=logs and kind is InvocationType.REQUEST_RESPONSE,
-            client_context=None if context is None else _client_context(context, kind),
-            trace_id=headers.get("x-amzn-trace-id"),
-        )
-    )
+    result = await port.invoke(invocation(ref, kind, logs, headers, body, "InvokeFunction"))
     answered = [(REQUEST_ID, result.request_id)]
     if result.trace_id is not None:
         answered.append(("X-Amzn-Trace-Id", result.trace_id))
@@ -82,43 +73,70 @@ async def run(
     if result.function_error is not None:
         answered.append(("X-Amz-Function-Error", result.function_error))
     if logs and result.log is not None:
-        tail = result.log.encode("utf-8", "replace")[-LOG_TAIL_BYTES:]
-        answered.append(("X-Amz-Log-Result", base64.b64encode(tail).decode("ascii")))
+        answered.append(("X-Amz-Log-Result", log_tail(result.log)))
     return Response(200, result.payload, answered)
 
 
-def _check_payload(body: bytes, kind: InvocationType) -> None:
+@operation("InvokeAsync")
+async def invoke_async(call: Call) -> Response:
+    """The queue of Invoke's type Event, in the words of the API before it."""
+    body = call.request.body
+    check_request(len(body), ASYNC_BYTES, "InvokeAsync")
+    request = invocation(call.ref(), InvocationType.EVENT, False, call.request.headers, body, "InvokeAsync")
+    result = await call.port.invoke(request)
+    return Response(202, b'{"Status":202}', [(REQUEST_ID, result.request_id), _JSON])
+
+
+def invocation(
+    ref: FunctionRef, kind: InvocationType, logs: bool, headers: Mapping[str, str], body: bytes, name: str
+) -> InvokeRequest:
+    """What a request asks of the engine; `name` is the operation's where AWS's refusals say it.
+
+    Raises:
+        ApiError: the payload or the client context is refused.
+    """
+    if body:
+        _check_payload(body, kind, name)
+    context = headers.get("x-amz-client-context")
+    return InvokeRequest(
+        function=ref,
+        payload=body or b"{}",
+        type=kind,
+        logs=logs and kind is InvocationType.REQUEST_RESPONSE,
+        client_context=None if context is None else _client_context(context, kind),
+        trace_id=headers.get("x-amzn-trace-id"),
+        tenant_id=headers.get("x-amz-tenant-id"),
+    )
+
+
+def log_tail(log: str) -> str:
+    """The end of a log, in base64."""
+    return base64.b64encode(log.encode("utf-8", "replace")[-LOG_TAIL_BYTES:]).decode("ascii")
+
+
+def _check_payload(body: bytes, kind: InvocationType, name: str) -> None:
     if kind is InvocationType.EVENT:
         if len(body) > EVENT_BYTES:
             raise RequestEntityTooLarge(
                 f"{len(body)} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)"
             )
     else:
-        check_request(len(body), PAYLOAD_BYTES, "InvokeFunction")
+        check_request(len(body), PAYLOAD_BYTES, name)
+    if not _is_json(body):
+        detail = complaint(body) or "Unexpected content"
+        raise InvalidRequestContent(
+            f"Could not parse request body into json: Could not parse payload into json: {detail}"
+        )
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether Lambda would take it. Quick for what is JSON; why it is none, `complaint` finds out."""
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _not_json(f"Invalid UTF-8 byte 0x{body[error.start]:02x} at {error.start}") from None
-    if not _is_json(text, _decoder):
-        _is_json(text, _patient_decoder)
-
-
-def _is_json(text: str, decoder: json.JSONDecoder) -> bool:
-    """True for JSON, False if an integer is longer than this decoder takes.
-
-    Raises:
-        InvalidRequestContent: it is not JSON.
-    """
-    try:
-        decoder.decode(text)
-    except json.JSONDecodeError as error:
-        raise _not_json(f"{error.msg}; line: {error.lineno}, column: {error.colno}") from None
-    except RecursionError:
-        raise _not_json("Document nesting depth exceeds the maximum allowed") from None
-    except _NotANumber as error:
-        raise _not_json(f"Non-standard token '{error}'") from None
-    except ValueError:
+        _decoder.decode(body.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, _NotANumber):
         return False
+    except ValueError:  # Python's int() balks at thousands of digits, which are JSON all the same
+        return complaint(body) is None
     return True
 
 
@@ -131,12 +149,6 @@ def _not_a_number(text: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(parse_constant=_not_a_number)
-#: Python's int() balks at thousands of digits, which are JSON all the same. Slower, as it asks back for each integer.
-_patient_decoder = json.JSONDecoder(parse_constant=_not_a_number, parse_int=len)
-
-
-def _not_json(detail: str) -> InvalidRequestContent:
-    return InvalidRequestContent(f"Could not parse request body into json: Could not parse payload into json: {detail}")
 
 
 def _client_context(text: str, kind: InvocationType) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.client.port import EnginePort
-from workbench.http.messages import Request, Response
+from workbench.client.port import StreamingPort
+from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.model.errors import InvalidParameterValue
 from workbench.model.names import LATEST, Account, FunctionRef, parse_function_ref
 
@@ -19,7 +19,7 @@ class Context:
     `runtimes` are the identifiers that the model knows; `runtime_version_arn` is as for `LambdaApi`.
     """
 
-    port: EnginePort
+    port: StreamingPort
     account: Account
     runtimes: Collection[str]
     runtime_version_arn: Callable[[str, str], str | None]
@@ -34,7 +34,7 @@ class Call:
     request: Request
 
     @property
-    def port(self) -> EnginePort:
+    def port(self) -> StreamingPort:
         return self.context.port
 
     @property
@@ -58,7 +58,7 @@ class Call:
 
 
 #: A handler answers with the members of its output shape, or, where it is about the wire itself, with a response.
-Handler = Callable[[Call], Awaitable[Mapping[str, Any] | Response]]
+Handler = Callable[[Call], Awaitable[Mapping[str, Any] | Response | StreamedResponse]]
 
 
 @dataclass(frozen=True, slots=True)
