@@ -6,8 +6,11 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
+from typing import Any
 
+from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
+from workbench.model.attached import NOTHING, Attached
 from workbench.model.errors import PreconditionFailed, ResourceConflict, ResourceNotFound
 from workbench.model.functions import (
     Alias,
@@ -48,6 +51,7 @@ class FakePort:
         self._account = account
         self._revisions = itertools.count(1)
         self.versions: dict[str, dict[str, FunctionVersion]] = {}
+        self.attached: dict[str, Attached] = {}
         self.aliases: dict[tuple[str, str], Alias] = {}
         self.archives: dict[str, bytes] = {}
         self.created: list[NewFunction] = []
@@ -56,6 +60,18 @@ class FakePort:
         self.result: InvocationResult | Exception = InvocationResult(
             request_id=REQUEST_ID, status=InvocationStatus.SUCCESS, payload=b'"done"', executed_version=LATEST
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """Of the resources there are none; those who test them stand on a real engine."""
+        if name not in vars(ResourcePort):
+            raise AttributeError(name)
+
+        async def absent(*args: object, **kwargs: object) -> tuple[()]:
+            if name.startswith("list_"):
+                return ()
+            raise ResourceNotFound("there is no such resource")
+
+        return absent
 
     async def account(self) -> Account:
         return self._account
@@ -78,6 +94,7 @@ class FakePort:
         if new.name in self.versions:
             raise ResourceConflict(f"Function already exist: {new.name}")
         self.created.append(new)
+        self.attached[new.name] = Attached(tags=new.tags)
         version = FunctionVersion(
             name=new.name,
             configuration=new.configuration,
@@ -88,7 +105,6 @@ class FakePort:
             state_reason="The function is being created.",
             state_reason_code="Creating",
             update_status=None,
-            tags=new.tags,
         )
         settled = replace(
             version,
@@ -146,6 +162,9 @@ class FakePort:
         if version is None:
             raise ResourceNotFound(f"Function not found: {self._account.function_arn(ref.name, ref.qualifier)}")
         return version
+
+    async def get_attached(self, function: str) -> Attached:
+        return self.attached.get(function, NOTHING)
 
     async def list_functions(self) -> tuple[FunctionVersion, ...]:
         return tuple(versions[LATEST] for _, versions in sorted(self.versions.items()))

@@ -98,9 +98,11 @@ def test_a_trailing_slash_is_forgiven(send):
 
 def test_operations_to_come_are_named(client):
     with pytest.raises(client.exceptions.InvalidParameterValueException) as caught:
-        client.list_event_source_mappings()
+        client.get_durable_execution(
+            DurableExecutionArn="arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"
+        )
     assert caught.value.response["Error"]["Message"] == (
-        "Workbench does not implement the operation ListEventSourceMappings."
+        "Workbench does not implement the operation GetDurableExecution."
     )
 
 

@@ -285,5 +285,4 @@ def test_a_stored_document_of_today_can_be_read_for_ever() -> None:
         code=Code(sha256="00", size=1),
         revision_id="x",
         last_modified=1.5,
-        tags={"t": "u"},
     )

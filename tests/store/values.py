@@ -27,7 +27,6 @@ def version(name: str = "f", number: str = "$LATEST", **changes: Any) -> Functio
         code=Code(sha256=hashlib.sha256(name.encode()).hexdigest(), size=1),
         revision_id="r",
         last_modified=1.5,
-        tags={"a": "b"},
     )
     return replace(made, **changes)
 

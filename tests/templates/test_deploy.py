@@ -57,7 +57,7 @@ async def test_what_is_missing_is_created_and_can_be_invoked(made: World, port: 
     assert done == ["created f", "f: a note", "created g", "g: a note"]
     function = await port.get_function(FunctionRef("g"))
     assert (function.state, function.configuration.timeout) == (FunctionState.ACTIVE, 9)
-    assert function.tags == {"a": "b"}
+    assert (await port.get_attached("g")).tags == {"a": "b"}
     assert (await made.invoke("g")).payload == b'{"n":1}'
 
 
@@ -170,9 +170,11 @@ async def test_tags_from_a_template_survive_a_restart(tmp_path: Path) -> None:
     async with world(tmp_path / "state") as first:
         await deploy(first.engine, desired)
         before = await first.engine.get_function(FunctionRef("F"))
+        attached = await first.engine.get_attached("F")
     async with world(tmp_path / "state") as second:
         assert await second.engine.get_function(FunctionRef("F")) == before
-        assert before.tags == {"CostCenter": "1234", "Live": "true", "lambda:createdBy": "SAM"}
+        assert await second.engine.get_attached("F") == attached
+        assert attached.tags == {"CostCenter": "1234", "Live": "true", "lambda:createdBy": "SAM"}
         assert await deploy(second.engine, desired) == []
 
 

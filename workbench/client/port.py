@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Protocol
 
+from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvokeRequest
@@ -15,7 +16,7 @@ from workbench.model.names import Account, FunctionRef
 from workbench.model.routes import Route
 
 
-class EnginePort(Protocol):
+class EnginePort(ResourcePort, Protocol):
     """An engine, local or remote."""
 
     async def account(self) -> Account:

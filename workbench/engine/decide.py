@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from workbench.model.attached import NOTHING, Attached
 from workbench.model.errors import ResourceConflict, ResourceNotFound
 from workbench.model.functions import Alias, FunctionState, FunctionVersion
 from workbench.model.names import LATEST, Account, FunctionRef
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Function:
-    """A function's versions by number (`$LATEST` among them) and its aliases by name.
+    """A function's versions by number (`$LATEST` among them), its aliases by name, and what is attached to it.
 
     `serving` is what runs as `$LATEST`: while an update is in progress, still the previous code and configuration.
     """
@@ -28,6 +29,7 @@ class Function:
     versions: dict[str, FunctionVersion] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     serving: FunctionVersion | None = None
+    attached: Attached = NOTHING
 
     @property
     def latest(self) -> FunctionVersion:

@@ -23,6 +23,9 @@ from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
 from workbench.engine.queue import EventQueue
+from workbench.engine.resources import urls
+from workbench.engine.resources.account import AccountResources
+from workbench.engine.resources.attached import AttachedResources
 from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
@@ -60,7 +63,7 @@ class Options:
     seed: int | None = None
 
 
-class Engine:
+class Engine(AttachedResources, AccountResources):
     """An engine that is open from `open` to `aclose`."""
 
     def __init__(
@@ -77,6 +80,7 @@ class Engine:
         options: Options,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
+        super().__init__()
         self.live = Live()
         self.options = options
         self._clock = clock
@@ -110,7 +114,15 @@ class Engine:
             freeze_after=options.freeze_after,
         )
         self._functions = Functions(
-            self._tables, clock, store, thread, runtimes, self.live.apply, self._spawn, self._retire
+            self._tables,
+            clock,
+            store,
+            thread,
+            runtimes,
+            self.live.apply,
+            self._spawn,
+            self._retire,
+            self._urls_changed,
         )
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
 
@@ -121,11 +133,12 @@ class Engine:
         With `deliver` false, events that an earlier engine had queued stay for one that lives longer.
         """
         versions, aliases, events = await self._thread.run(self._store.load)
-        self._functions.load(versions, aliases)
+        self._sources = await self._thread.run(self._store.routes)
+        self._functions.load(versions, aliases, await self._thread.run(self._store.attached))
+        await self._load_records()
         if deliver:
             self._queue.load(events)
-        self._sources = await self._thread.run(self._store.routes)
-        self._routes = tuple(itertools.chain(*self._sources.values()))
+        self._urls_changed()
         self._spawn(self._reclaim())
 
     async def backend(self, name: str | None = None) -> BackendHost:
@@ -468,7 +481,11 @@ class Engine:
         self._sources.pop(source, None)
         if routes:
             self._sources[source] = routes
-        self._routes = tuple(itertools.chain(*self._sources.values()))
+        self._urls_changed()
+
+    def _urls_changed(self) -> None:
+        """Put the routes together anew: those of function URLs, and those that templates have brought over them."""
+        self._routes = (*urls.routes(self._tables.functions), *itertools.chain(*self._sources.values()))
 
     async def list_routes(self) -> tuple[Route, ...]:
         return self._routes

@@ -11,6 +11,7 @@ import base64
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
 from workbench.engine.ports import Runtimes, Store, StoreThread
 from workbench.model import events as ev
+from workbench.model.attached import Attached
 from workbench.model.errors import (
     InvalidParameterValue,
     PreconditionFailed,
@@ -60,6 +62,7 @@ class Functions:
         emit: Callable[[ev.Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         retire: Callable[[str, str | None], None],
+        urls_changed: Callable[[], None],
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -69,16 +72,22 @@ class Functions:
         self._emit = emit
         self._spawn = spawn
         self._retire = retire
+        self._urls_changed = urls_changed
         # One change of a function at a time: a decision must still hold when its write has become durable.
         self._locks: dict[str, asyncio.Lock] = {}
+        # What one function takes of the account's concurrency, no other may take at the same time.
+        self._account_lock = asyncio.Lock()
 
-    def load(self, versions: list[FunctionVersion], aliases: list[Alias]) -> None:
+    def load(self, versions: list[FunctionVersion], aliases: list[Alias], attached: Mapping[str, Attached]) -> None:
         """Fill the tables with what the store has, and take up again what was left unfinished."""
         for version in versions:
             self._take(version)
         for alias in aliases:
             self._tables.functions[alias.function].aliases[alias.name] = alias
             self._emit(ev.AliasChanged(self._clock.monotonic_ns(), alias))
+        for name, what in attached.items():
+            if name in self._tables.functions:
+                self._take_attached(name, what)
         for version in versions:
             if version.state is FunctionState.PENDING or version.update_status is UpdateStatus.IN_PROGRESS:
                 self._spawn(self._activate(version))
@@ -99,9 +108,11 @@ class Functions:
                 state_reason=_CREATING,
                 state_reason_code="Creating",
                 update_status=None,
-                tags=new.tags,
             )
-            await self._write(version)
+            attached = Attached(tags=new.tags)
+            await self._thread.run(self._store.put_version, version, attached)
+            self._take(version)
+            self._take_attached(new.name, attached)
             if new.publish:
                 first = await self._publish_number(version, None)
                 self._spawn(self._activate(version))
@@ -163,6 +174,8 @@ class Functions:
             if qualifier is None:
                 await self._thread.run(self._store.delete_function, ref.name)
                 del self._tables.functions[ref.name]
+                if function.attached.urls:
+                    self._urls_changed()
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name))
                 self._retire(ref.name, None)
                 return
@@ -178,8 +191,10 @@ class Functions:
                     f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]"
                 )
             if qualifier in function.versions:
-                await self._thread.run(self._store.delete_version, ref.name, qualifier)
+                left = function.attached.without(qualifier)
+                await self._thread.run(self._store.delete_version, ref.name, qualifier, left)
                 del function.versions[qualifier]
+                self._take_attached(ref.name, left)
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name, qualifier))
                 self._retire(ref.name, qualifier)
 
@@ -287,9 +302,31 @@ class Functions:
         async with self._lock(function):
             known = self._function(function)
             if name in known.aliases:
-                await self._thread.run(self._store.delete_alias, function, name)
+                left = known.attached.without(name)
+                await self._thread.run(self._store.delete_alias, function, name, left)
                 del known.aliases[name]
+                self._take_attached(function, left)
                 self._emit(ev.AliasDeleted(self._clock.monotonic_ns(), function, name))
+
+    # -- what is attached
+    async def attach(self, name: str, decide: Callable[[Function | None], Attached], *, shared: bool = False) -> None:
+        """Change what is attached to a function, as `decide` says of the function as it is, or of its absence.
+
+        `shared` is for decisions that look at the other functions too. It is durable when this returns.
+        """
+        async with self._account_lock if shared else nullcontext(), self._lock(name):
+            attached = decide(self._tables.functions.get(name))
+            await self._thread.run(self._store.put_attached, name, attached)
+            self._take_attached(name, attached)
+
+    def _take_attached(self, name: str, attached: Attached) -> None:
+        function = self._tables.functions[name]
+        before, function.attached = function.attached, attached
+        if attached == before:
+            return
+        self._emit(ev.AttachedChanged(self._clock.monotonic_ns(), name, attached))
+        if attached.urls != before.urls:
+            self._urls_changed()
 
     def _check(self, function: Function, alias: Alias) -> None:
         """AWS's rules for an alias and its weights."""

@@ -8,12 +8,15 @@ from pathlib import Path
 from socket import socket
 from typing import Any, Protocol, TypeVar
 
+from workbench.model.attached import Attached
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import QueuedEvent
+from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(slots=True)
@@ -108,23 +111,38 @@ class Store(Protocol):
     def extract(self, sha256: str) -> Path:
         """The folder with an archive's files, made when it is not there."""
 
-    def put_version(self, version: FunctionVersion) -> None:
-        """Write or replace one version."""
+    def put_version(self, version: FunctionVersion, attached: Attached | None = None) -> None:
+        """Write or replace one version. `attached` is what a new function comes with."""
 
     def publish(self, name: str, build: Callable[[int], FunctionVersion]) -> FunctionVersion:
         """Write the version that `build` makes of the function's next number."""
 
-    def delete_version(self, name: str, version: str) -> None:
-        """Forget one version."""
+    def delete_version(self, name: str, version: str, left: Attached | None = None) -> None:
+        """Forget one version. `left` is what is still attached to the function, if that changed."""
 
     def delete_function(self, name: str) -> None:
-        """Forget a function, its versions and aliases. Its numbers are not used again."""
+        """Forget a function, its versions, its aliases and what is attached. Its numbers are not used again."""
 
     def put_alias(self, alias: Alias) -> None:
         """Write or replace an alias."""
 
-    def delete_alias(self, function: str, name: str) -> None:
-        """Forget an alias."""
+    def delete_alias(self, function: str, name: str, left: Attached | None = None) -> None:
+        """Forget an alias; `left` as for a version."""
+
+    def attached(self) -> dict[str, Attached]:
+        """What is attached to functions, by name."""
+
+    def put_attached(self, function: str, attached: Attached) -> None:
+        """Write or replace what is attached to a function."""
+
+    def records(self, of: type[R]) -> list[R]:
+        """The account's resources of one kind, by id."""
+
+    def put_record(self, record: Record) -> None:
+        """Write or replace a resource of the account."""
+
+    def delete_record(self, record: Record) -> None:
+        """Forget a resource of the account."""
 
     def routes(self) -> dict[str, tuple[Route, ...]]:
         """Routes by their source, the one that was written last at the end."""

@@ -110,6 +110,22 @@ class InvalidParameterValue(ApiError):
     code, status, message_key = "InvalidParameterValueException", 400, "message"
 
 
+class ResourceInUse(ApiError):
+    code, status = "ResourceInUseException", 400
+
+
+class CodeSigningConfigNotFound(ApiError):
+    code, status = "CodeSigningConfigNotFoundException", 404
+
+
+class ProvisionedConcurrencyConfigNotFound(ApiError):
+    code, status, message_key = "ProvisionedConcurrencyConfigNotFoundException", 404, "message"
+
+
+class PolicyLengthExceeded(ApiError):
+    code, status, message_key = "PolicyLengthExceededException", 400, "message"
+
+
 class InvalidRequestContent(ApiError):
     code, status, message_key = "InvalidRequestContentException", 400, "message"
 

@@ -68,7 +68,6 @@ class FunctionVersion:
     update_status: UpdateStatus | None = UpdateStatus.SUCCESSFUL
     update_reason: str | None = None
     update_reason_code: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -37,6 +37,10 @@ class Account:
         arn = f"arn:aws:lambda:{self.region}:{self.id}:function:{name}"
         return f"{arn}:{qualifier}" if qualifier else arn
 
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of another resource of Lambda: `kind` is the word before its name."""
+        return f"arn:aws:lambda:{self.region}:{self.id}:{kind}:{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionRef:

@@ -14,15 +14,20 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from workbench.model.attached import Attached
 from workbench.model.codec import decode, encode
 from workbench.model.errors import StateError
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.invocations import QueuedEvent
 from workbench.model.names import LATEST
+from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.store import archive as archives
 from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
+
+R = TypeVar("R", bound=Record)
 
 MIGRATIONS = (
     """
@@ -34,6 +39,13 @@ MIGRATIONS = (
     CREATE TABLE events (request_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
     """,
     "CREATE TABLE routes (source TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;",
+    """
+    CREATE TABLE attached (function TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+    CREATE TABLE records (kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT;
+    INSERT INTO attached
+        SELECT function, json_object('tags', json_extract(document, '$.tags')) FROM versions
+        WHERE version = '$LATEST' AND json_extract(document, '$.tags') <> '{}';
+    """,
 )
 
 
@@ -134,9 +146,10 @@ class SqliteStore:
         return tree
 
     # -- records
-    def put_version(self, version: FunctionVersion) -> None:
+    def put_version(self, version: FunctionVersion, attached: Attached | None = None) -> None:
         with self._transaction():
             self._put_version(version)
+            self._put_attached(version.name, attached)
 
     def publish(self, name: str, build: Callable[[int], FunctionVersion]) -> FunctionVersion:
         with self._transaction():
@@ -147,14 +160,16 @@ class SqliteStore:
             self._put_version(version)
         return version
 
-    def delete_version(self, name: str, version: str) -> None:
+    def delete_version(self, name: str, version: str, left: Attached | None = None) -> None:
         with self._transaction():
             self._db.execute("DELETE FROM versions WHERE function = ? AND version = ?", (name, version))
+            self._put_attached(name, left)
 
     def delete_function(self, name: str) -> None:
         with self._transaction():
             self._db.execute("DELETE FROM versions WHERE function = ?", (name,))
             self._db.execute("DELETE FROM aliases WHERE function = ?", (name,))
+            self._db.execute("DELETE FROM attached WHERE function = ?", (name,))
 
     def put_alias(self, alias: Alias) -> None:
         with self._transaction():
@@ -162,9 +177,40 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", (alias.function, alias.name, _document(alias))
             )
 
-    def delete_alias(self, function: str, name: str) -> None:
+    def delete_alias(self, function: str, name: str, left: Attached | None = None) -> None:
         with self._transaction():
             self._db.execute("DELETE FROM aliases WHERE function = ? AND name = ?", (function, name))
+            self._put_attached(function, left)
+
+    def attached(self) -> dict[str, Attached]:
+        """Raises StateError when the database is damaged."""
+        try:
+            rows = self._db.execute("SELECT function, document FROM attached").fetchall()
+            return {function: decode(Attached, json.loads(document)) for function, document in rows}
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def put_attached(self, function: str, attached: Attached) -> None:
+        with self._transaction():
+            self._put_attached(function, attached)
+
+    def records(self, of: type[R]) -> list[R]:
+        """Raises StateError when the database is damaged."""
+        try:
+            rows = self._db.execute("SELECT document FROM records WHERE kind = ? ORDER BY id", (of.kind,)).fetchall()
+            return [decode(of, json.loads(document)) for (document,) in rows]
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def put_record(self, record: Record) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (record.kind, record.id, _document(record))
+            )
+
+    def delete_record(self, record: Record) -> None:
+        with self._transaction():
+            self._db.execute("DELETE FROM records WHERE kind = ? AND id = ?", (record.kind, record.id))
 
     def routes(self) -> dict[str, tuple[Route, ...]]:
         """Raises StateError when the database is damaged."""
@@ -196,6 +242,10 @@ class SqliteStore:
         self._db.execute(
             "INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (version.name, version.version, _document(version))
         )
+
+    def _put_attached(self, function: str, attached: Attached | None) -> None:
+        if attached is not None:
+            self._db.execute("INSERT OR REPLACE INTO attached VALUES (?, ?)", (function, _document(attached)))
 
     def _documents(self, table: str) -> Iterator[object]:
         for (document,) in self._db.execute(f"SELECT document FROM {table} ORDER BY rowid"):

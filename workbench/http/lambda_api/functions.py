@@ -62,10 +62,12 @@ async def create_function(call: Call) -> Mapping[str, Any]:
 async def get_function(call: Call) -> Mapping[str, Any]:
     ref = call.ref()
     version = await call.port.get_function(ref)
+    attached = await call.port.get_attached(ref.name)
     return {
         "Configuration": describe(version, call.context, qualifier=ref.qualifier),
         "Code": {"RepositoryType": "S3", "Location": _location(call, version)},
-        "Tags": dict(version.tags) or None,
+        "Tags": dict(attached.tags) or None,
+        "Concurrency": None if attached.reserved is None else {"ReservedConcurrentExecutions": attached.reserved},
     }
 
 
@@ -123,8 +125,8 @@ async def list_functions(call: Call) -> Mapping[str, Any]:
     every = params.get("FunctionVersion") == "ALL"
     if every:
         versions = [version for latest in versions for version in await call.port.list_versions(latest.name)]
-    versions.sort(key=_by_name_and_number)
-    chunk, marker = page(versions, _by_name_and_number, params)
+    versions.sort(key=by_name_and_number)
+    chunk, marker = page(versions, by_name_and_number, params)
     return {
         "Functions": [describe_listed(version, call.context, qualified=every) for version in chunk],
         "NextMarker": marker,
@@ -147,7 +149,7 @@ async def publish_version(call: Call) -> Mapping[str, Any]:
 @operation("ListVersionsByFunction")
 async def list_versions_by_function(call: Call) -> Mapping[str, Any]:
     versions = await call.port.list_versions(call.function())
-    chunk, marker = page(versions, _by_name_and_number, call.params)
+    chunk, marker = page(versions, by_name_and_number, call.params)
     return {
         "Versions": [describe_listed(version, call.context, qualified=True) for version in chunk],
         "NextMarker": marker,
@@ -203,5 +205,5 @@ def _location(call: Call, version: FunctionVersion) -> str:
     return f"http://{host}/_workbench/v1/code/{version.code.sha256}"
 
 
-def _by_name_and_number(version: FunctionVersion) -> tuple[str, int]:
+def by_name_and_number(version: FunctionVersion) -> tuple[str, int]:
     return version.name, 0 if version.version == LATEST else int(version.version)

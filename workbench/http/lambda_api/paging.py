@@ -31,7 +31,7 @@ def page(
         if [type(part) for part in after] != [type(part) for part in key(items[0])]:
             raise _invalid(marker)
         items = [item for item in items if key(item) > after]
-    size = min(params.get("MaxItems") or PAGE, cap)
+    size = min(params.get("MaxItems") or cap, cap)
     return items[:size], _encode(key(items[size - 1])) if len(items) > size else None
 
 
