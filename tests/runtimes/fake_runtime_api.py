@@ -95,12 +95,28 @@ class FakeRuntimeApi:
                 self.reply(200, json.dumps(event.payload).encode(), headers)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = dict(self.headers)
+                if self.headers["Transfer-Encoding"] == "chunked":
+                    body, trailers = self.chunked()
+                    headers |= trailers
+                else:
+                    body = self.rfile.read(int(self.headers["Content-Length"]))
                 request_id, _, kind = self.path.removeprefix(f"{BASE}/").removeprefix("invocation/").partition("/")
                 if request_id == "init":
                     request_id, kind = "", "init/error"
-                api.posts.append(Post(kind, request_id, dict(self.headers), body))
+                api.posts.append(Post(kind, request_id, headers, body))
                 self.reply(202, b'{"status":"OK"}', {})
+
+            def chunked(self) -> tuple[bytes, dict[str, str]]:
+                """A body of chunks, and the trailers after it."""
+                body, trailers = b"", {}
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                while line := self.rfile.readline().strip().decode():
+                    name, _, value = line.partition(": ")
+                    trailers[name] = value
+                return body, trailers
 
             def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
                 self.send_response(status)

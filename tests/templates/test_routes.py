@@ -92,6 +92,11 @@ def test_a_function_url(read: Read) -> None:
     route = only(function)
     assert (route.kind, route.auth, route.payload, route.timeout) == (ApiKind.URL, "AWS_IAM", "2.0", None)
     assert function.notes == ("Hello: Cors of FunctionUrlConfig is not acted on",)
+    assert not route.streaming
+
+
+def test_a_function_url_that_streams(read: Read) -> None:
+    assert only(read("FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}")).streaming
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,7 @@ def test_a_function_url(read: Read) -> None:
         ("Events: {A: {Type: HttpApi, Properties: {TimeoutInMillis: 60000}}}", "from 50 to 30000"),
         ("Events: {A: {Type: HttpApi, Properties: {PayloadFormatVersion: 3}}}", "must be '1.0' or '2.0'"),
         ("FunctionUrlConfig: {}", "AuthType must be"),
+        ("FunctionUrlConfig: {AuthType: NONE, InvokeMode: NO}", "InvokeMode must be"),
         (
             "Events: {A: {Type: HttpApi, Properties: {Path: '/{a}', Method: get}},"
             " B: {Type: HttpApi, Properties: {Path: '/{b}', Method: get}}}",

@@ -225,7 +225,7 @@ class HttpProtocol(asyncio.Protocol):
         return None
 
     def read_on(self) -> None:
-        """What a sink calls when it has room again."""
+        """Read what was left unread: what a sink calls when it has room again."""
         if not self._closing:
             self.transport.resume_reading()
 
@@ -257,6 +257,7 @@ class HttpProtocol(asyncio.Protocol):
         head.append("\r\n")
         pieces = response.body
         self._streaming = asyncio.current_task()
+        self.read_on()  # reading is how we learn that the client has gone
         try:
             self.transport.write("".join(head).encode("latin-1", "replace"))
             async for piece in pieces:

@@ -29,7 +29,8 @@ class Route:
 
     `path` begins with a slash and may hold `{name}` and, at its end, `{name+}`; or it is `$default`. `payload` is the
     payload format version. `api` is the id of the API or of the function URL. `timeout` is in seconds, None for the
-    function's own. `binary` are a REST API's binary media types. `auth` is a function URL's AuthType.
+    function's own. `binary` are a REST API's binary media types. `auth` is a function URL's AuthType. `streaming` says
+    that the response goes out as it is written (a function URL's InvokeMode RESPONSE_STREAM).
     """
 
     method: str
@@ -43,6 +44,7 @@ class Route:
     timeout: float | None = None
     binary: tuple[str, ...] = ()
     auth: str = "NONE"
+    streaming: bool = False
 
     def __str__(self) -> str:
         if self.kind is ApiKind.URL:

@@ -143,8 +143,9 @@ class RouteReader:
         if auth not in ("NONE", "AWS_IAM"):
             raise self._document.error(f"{where}.AuthType must be NONE or AWS_IAM, not {auth!r}", config)
         unread = [key for key in config if key not in ("AuthType", "InvokeMode")]
-        if self._value(config, "InvokeMode", where) not in (None, "BUFFERED"):
-            unread.append("InvokeMode")
+        mode = self._value(config, "InvokeMode", where)
+        if mode not in (None, "BUFFERED", "RESPONSE_STREAM"):
+            raise self._document.error(f"{where}.InvokeMode must be BUFFERED or RESPONSE_STREAM, not {mode!r}", config)
         route = Route(
             method=ANY,
             path=DEFAULT,
@@ -154,6 +155,7 @@ class RouteReader:
             stage=DEFAULT,
             api=_identifier(32, self._source, logical_id),
             auth=auth,
+            streaming=mode == "RESPONSE_STREAM",
         )
         return route, tuple(unread)
 

@@ -3,8 +3,15 @@
 import http from "node:http";
 
 import { asPosted } from "./errors.mjs";
+import { ResponseStream } from "./streaming.mjs";
 
 const BASE = "/2018-06-01/runtime";
+const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+const MODE = "Lambda-Runtime-Function-Response-Mode";
+
+// A header holds less than a string does.
+const headerSafe = (text) => String(text).replace(/[^\x20-\x7e]/g, (character) => encodeURIComponent(character));
 
 export class Api {
   #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -41,11 +48,23 @@ export class Api {
     return this.#postError("/init/error", error);
   }
 
+  /** The stream of a result that is posted while it is written. */
+  stream(requestId) {
+    const path = `/invocation/${requestId}/response`;
+    const headers = { "Transfer-Encoding": "chunked", [MODE]: "streaming", Trailer: `${ERROR_TYPE}, ${ERROR_BODY}` };
+    return new ResponseStream((contentType) => this.#request("POST", path, { ...headers, "Content-Type": contentType }));
+  }
+
+  /** End a stream that has begun with what the invocation failed with. */
+  streamError(stream, error) {
+    const posted = asPosted(error);
+    const body = Buffer.from(JSON.stringify(posted), "utf8").toString("base64");
+    return stream.fail({ [ERROR_TYPE]: headerSafe(posted.errorType), [ERROR_BODY]: body });
+  }
+
   #postError(path, error) {
     const posted = asPosted(error);
-    // A header holds less than a string does.
-    const type = String(posted.errorType).replace(/[^\x20-\x7e]/g, (character) => encodeURIComponent(character));
-    return this.#post(path, JSON.stringify(posted), { "Lambda-Runtime-Function-Error-Type": type });
+    return this.#post(path, JSON.stringify(posted), { [ERROR_TYPE]: headerSafe(posted.errorType) });
   }
 
   #post(path, body, headers) {
@@ -55,9 +74,16 @@ export class Api {
   }
 
   #call(method, path, headers, body) {
-    return new Promise((resolve, reject) => {
-      const options = { agent: this.#agent, host: this.#host, port: this.#port, method, path: BASE + path, headers };
-      const request = http.request(options, (response) => {
+    const { request, answered } = this.#request(method, path, headers);
+    request.end(body);
+    return answered;
+  }
+
+  #request(method, path, headers) {
+    const options = { agent: this.#agent, host: this.#host, port: this.#port, method, path: BASE + path, headers };
+    const request = http.request(options);
+    const answered = new Promise((resolve, reject) => {
+      request.on("response", (response) => {
         const chunks = [];
         response.on("data", (chunk) => chunks.push(chunk));
         response.on("error", reject);
@@ -70,7 +96,7 @@ export class Api {
         );
       });
       request.on("error", reject);
-      request.end(body);
     });
+    return { request, answered };
   }
 }

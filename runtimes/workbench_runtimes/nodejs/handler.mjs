@@ -12,6 +12,7 @@ import {
   MalformedHandlerName,
   UserCodeSyntaxError,
 } from "./errors.mjs";
+import { isStreaming } from "./streaming.mjs";
 
 const require = createRequire(new URL("index.mjs", import.meta.url));
 
@@ -39,7 +40,7 @@ export const load = async (root, handler) => {
   if (typeof found !== "function") {
     throw new HandlerNotFound(`${handler} is not a function`);
   }
-  if (found.length >= 3 && major(process.env.AWS_EXECUTION_ENV) >= 24) {
+  if (found.length >= 3 && !isStreaming(found) && major(process.env.AWS_EXECUTION_ENV) >= 24) {
     throw new CallbackHandlerDeprecated(
       "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need " +
         "to modify this function to use a supported handler signature to use Node.js 24 or later.",

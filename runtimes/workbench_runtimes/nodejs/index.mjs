@@ -9,6 +9,7 @@ import { formatted, UnhandledPromiseRejection } from "./errors.mjs";
 import { load } from "./handler.mjs";
 import { findInLayers } from "./layers.mjs";
 import { Runtime } from "./runtime.mjs";
+import { installStreaming } from "./streaming.mjs";
 
 const api = new Api(process.env.AWS_LAMBDA_RUNTIME_API);
 
@@ -30,11 +31,12 @@ process.on("unhandledRejection", (reason, promise) =>
 );
 
 patchConsole();
+installStreaming();
 findInLayers();
 try {
   const handler = await load(process.env.LAMBDA_TASK_ROOT ?? process.cwd(), process.env._HANDLER ?? "");
-  new Runtime(api, handler, (requestId) => {
-    report = (error) => api.error(requestId, error);
+  new Runtime(api, handler, (post) => {
+    report = post;
   }).start();
 } catch (error) {
   leave("Uncaught Exception", error, 129);

@@ -1,10 +1,17 @@
 // Invocation after invocation: ask for one, call the handler, post what comes of it.
 
+import { finished } from "node:stream";
+
 import { contextOf } from "./context.mjs";
 import { logFor } from "./console.mjs";
 import { formatted, NodeJsExit } from "./errors.mjs";
+import { InvalidStreamingOperation, isStreaming } from "./streaming.mjs";
 
 const TRACE = "_X_AMZN_TRACE_ID";
+const NEVER_SETTLED =
+  "The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a " +
+  "Promise that was never settled. For more information, see " +
+  "https://nodejs.org/docs/latest/api/process.html#exit-codes";
 
 export class Runtime {
   #api;
@@ -13,7 +20,7 @@ export class Runtime {
   // Called when nothing is left that the process could wait for.
   #whenIdle = () => {};
 
-  /** `onStart` is told the request id of each invocation, before its event is touched. */
+  /** `onStart` is given, before the event of an invocation is touched, what posts an error of it. */
   constructor(api, handler, onStart) {
     this.#api = api;
     this.handler = handler;
@@ -36,29 +43,79 @@ export class Runtime {
     const { headers, body } = await this.#api.next();
     const requestId = headers["lambda-runtime-aws-request-id"];
     logFor(requestId);
-    this.#onStart(requestId);
+    const stream = isStreaming(this.handler) ? this.#api.stream(requestId) : undefined;
+    this.#onStart((error) => this.#postError(requestId, stream, error));
     const trace = headers["lambda-runtime-trace-id"];
     if (trace) {
       process.env[TRACE] = trace;
     } else {
       delete process.env[TRACE];
     }
-    this.#invoke(requestId, headers, body);
+    if (stream) {
+      this.#invokeStreaming(requestId, headers, body, stream);
+    } else {
+      this.#invoke(requestId, headers, body);
+    }
+  }
+
+  #postError(requestId, stream, error) {
+    return stream?.begun ? this.#api.streamError(stream, error) : this.#api.error(requestId, error);
+  }
+
+  /** Go on to the next invocation once this one's outcome is posted. */
+  #next(posted) {
+    posted.then(
+      () => this.start(),
+      (error) => {
+        console.error("Runtime API", formatted(error));
+        process.exit(1);
+      },
+    );
+  }
+
+  #invokeStreaming(requestId, headers, body, stream) {
+    let completed = false;
+    const fail = (error) => {
+      if (!completed) {
+        completed = true;
+        this.#whenIdle = () => {};
+        console.error("Invoke Error", formatted(error));
+        this.#next(this.#postError(requestId, stream, error));
+      }
+    };
+    const succeed = (value) => {
+      if (value !== undefined) {
+        console.warn("Streaming handlers ignore return values.");
+      }
+      finished(stream, (error) => {
+        if (error) {
+          fail(error);
+        } else if (!completed) {
+          completed = true;
+          this.#whenIdle = () => {};
+          this.#next(stream.answered);
+        }
+      });
+    };
+    this.#whenIdle = () => fail(new NodeJsExit(NEVER_SETTLED));
+    stream.on("error", fail);
+    try {
+      const ends = { done: fail, succeed: () => stream.end(), fail };
+      const result = this.handler(JSON.parse(body), stream, contextOf(headers, { waits: true }, ends));
+      if (typeof result?.then !== "function") {
+        throw new InvalidStreamingOperation("Streaming does not support non-async handlers.");
+      }
+      result.then(succeed, fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #invoke(requestId, headers, body) {
     let completed = false;
     const settings = { waits: true };
 
-    const next = (posted) => {
-      posted.then(
-        () => this.start(),
-        (error) => {
-          console.error("Runtime API", formatted(error));
-          process.exit(1);
-        },
-      );
-    };
+    const next = (posted) => this.#next(posted);
     const post = (result) => {
       let text;
       try {
@@ -106,13 +163,7 @@ export class Runtime {
     // The handler has returned, and nothing will ever settle it.
     this.#whenIdle = () => {
       if (this.#isAsync) {
-        done(
-          new NodeJsExit(
-            "The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a " +
-              "Promise that was never settled. For more information, see " +
-              "https://nodejs.org/docs/latest/api/process.html#exit-codes",
-          ),
-        );
+        done(new NodeJsExit(NEVER_SETTLED));
       } else {
         done(null, null);
       }

@@ -117,12 +117,31 @@ def answer(route: Route, payload: bytes, accept: str | None) -> Response:
         return _plain(result, _merged(result, strict=False), "text/plain;charset=UTF-8")
     if not isinstance(result, dict) or "statusCode" not in result:
         return _inferred(result)
-    headers = [*_pairs(result.get("headers"), strict=False)]
+    return _plain(result, _with_cookies(result), _JSON if route.kind is ApiKind.URL else "text/plain;charset=UTF-8")
+
+
+def prelude(text: bytes) -> tuple[int, Pairs]:
+    """The status and the headers that precede a streamed body.
+
+    Raises:
+        Malformed: they are none.
+    """
+    try:
+        found = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the metadata of the stream are no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise Malformed("the metadata of the stream are no object")
+    response = _plain({"statusCode": 200, **found, "body": None}, _with_cookies(found), "application/octet-stream")
+    return response.status, response.headers
+
+
+def _with_cookies(result: dict[str, Any]) -> Pairs:
     cookies = result.get("cookies")
     if not isinstance(cookies, list | None):
         raise Malformed("cookies must be a list")
-    headers += [("set-cookie", _value(cookie, strict=False)) for cookie in cookies or ()]
-    return _plain(result, headers, _JSON if route.kind is ApiKind.URL else "text/plain;charset=UTF-8")
+    headers = [*_pairs(result.get("headers"), strict=False)]
+    return headers + [("set-cookie", _value(cookie, strict=False)) for cookie in cookies or ()]
 
 
 def _no_number(text: str) -> NoReturn:

@@ -15,11 +15,11 @@ from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any
 
-from workbench.client.port import EnginePort
-from workbench.http.gateway import answers
+from workbench.client.port import StreamingPort
+from workbench.http.gateway import answers, streamed
 from workbench.http.gateway.events import Received, event, new_request_id, now, short_id, trace_header
 from workbench.http.gateway.table import Match, Miss, Table
-from workbench.http.messages import Request, Response
+from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.http.wire import HttpProtocol
 from workbench.model.errors import TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
@@ -47,7 +47,7 @@ class Headers(dict[str, str]):
 class Gateway:
     """Listens and answers. `open` binds, `close` stops."""
 
-    def __init__(self, port: EnginePort) -> None:
+    def __init__(self, port: StreamingPort) -> None:
         self.url = ""
         self.connections: set[_Connection] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -89,7 +89,7 @@ class Gateway:
         task.add_done_callback(self._ended)
         return task
 
-    async def handle(self, request: Request, source: str = "127.0.0.1") -> Response:
+    async def handle(self, request: Request, source: str = "127.0.0.1") -> Response | StreamedResponse:
         """The response to a request of the client at `source`."""
         found = await self._find(request)
         kind = found.kind if isinstance(found, Miss) else found.route.kind
@@ -122,7 +122,7 @@ class Gateway:
             now=moment,
         )
 
-    async def _safely(self, match: Match, request: Request, received: Received) -> Response:
+    async def _safely(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:
         """The function's answer, or the front end's for what went wrong."""
         kind = match.route.kind
         try:
@@ -139,7 +139,7 @@ class Gateway:
             _log.exception("%s %s failed", request.method, request.path)
             return answers.refused(kind)
 
-    async def _answer(self, match: Match, request: Request, received: Received) -> Response:
+    async def _answer(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:
         route = match.route
         headers = request.headers
         if isinstance(headers, Headers) and headers.too_large:
@@ -149,19 +149,24 @@ class Gateway:
         data = json.dumps(event(match, received), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
         if len(data) > MAX_EVENT:
             return answers.too_large(route.kind)
-        result = await self._invoke(route, data, received.trace_id)
+        ref = FunctionRef(route.function, route.qualifier)
+        invocation = InvokeRequest(function=ref, payload=data, trace_id=received.trace_id)
+        if route.streaming:
+            return await streamed.begin(await self._port.invoke_streaming(invocation)) or answers.failed(route.kind)
+        result = await self._invoke(route, invocation)
         if result is None:
             return answers.timed_out(route.kind)
         if result.function_error is not None:
             return answers.failed(route.kind)
+        if result.content_type == streamed.WITH_PRELUDE:
+            return streamed.whole(result.payload)
         return answers.answer(route, result.payload, headers.get("accept"))
 
-    async def _invoke(self, route: Route, payload: bytes, trace_id: str) -> InvocationResult | None:
+    async def _invoke(self, route: Route, request: InvokeRequest) -> InvocationResult | None:
         """The function's result, or None when it takes too long: it goes on, but nobody waits for it any more."""
 
         async def call() -> InvocationResult:
-            ref = FunctionRef(route.function, route.qualifier)
-            return await self._port.invoke(InvokeRequest(function=ref, payload=payload, trace_id=trace_id))
+            return await self._port.invoke(request)
 
         task = self.run(call())
         done, _ = await asyncio.wait((task,), timeout=route.timeout)
@@ -239,4 +244,11 @@ class _Connection(HttpProtocol):
         self.write("".join(head).encode("latin-1", "replace") + (b"" if bare else response.body))
 
     async def _respond(self, request: Request) -> None:
-        self.send(await self._gateway.handle(request, self._source))
+        response = await self._gateway.handle(request, self._source)
+        if isinstance(response, Response):
+            self.send(response)
+        elif request.method == "HEAD" or response.status in _BODILESS:
+            await response.body.aclose()
+            self.send(Response(response.status, b"", response.headers))
+        else:
+            await self.stream(response)
