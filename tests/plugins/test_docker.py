@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from tests.plugins import escapes
 from tests.plugins.backends import kill_and_wait, open_folder, start_engine
 from workbench.backends import registry
-from workbench.backends.api import Backend, EnvironmentSpec, Network, ProcessExited
+from workbench.backends.api import Backend, Environment, EnvironmentSpec, Network, ProcessExited
 from workbench.model.errors import BackendError
 from workbench.testing import conformance
 from workbench.testing.kit import Subject
@@ -281,16 +282,30 @@ async def test_a_container_whose_init_cannot_run_is_told(tmp_path: Path, client:
 
 
 async def test_a_cancelled_launch_leaves_nothing(tmp_path: Path, client: Any) -> None:
+    async def end(environment: Environment) -> None:
+        await environment.stop(0)
+        assert environment.listener is not None
+        environment.listener.close()
+
     async def look(subject: Subject, _: Any) -> None:
         guarded, task = set(subject.guarded), open_folder(tmp_path)
-        for delay in (0, 0.02, 0.06, 0.12, 0.16):
+        begun = time.monotonic()
+        whole = await subject.backend.launch(spec(subject, task))
+        took = time.monotonic() - begun
+        await end(whole)
+        cancelled = 0
+        for part in (0, 0.1, 0.3, 0.5, 0.7):
             launch = asyncio.create_task(subject.backend.launch(spec(subject, task)))
-            await asyncio.sleep(delay)
+            await asyncio.sleep(part * took)
             launch.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await launch
+            try:
+                await end(await launch)  # quicker than the one that was measured
+            except asyncio.CancelledError:
+                cancelled += 1
+            await asyncio.gather(*subject.backend._later)  # type: ignore[attr-defined]
             assert subject.guarded == guarded
             assert len(ours(client)) == 1
+        assert cancelled
 
     await with_environment(tmp_path, look)
 

@@ -264,7 +264,8 @@ def test_deep_nesting_is_refused_before_the_parser_is_in_trouble(
 ) -> None:
     """libyaml's composer would end the process: it recurs in C."""
     message = refused("a:\n " + (opening * depth)[: MAX_BYTES - 10])
-    assert f"nested deeper than {MAX_DEPTH}" in message or "expected" in message
+    # Newer versions of PyYAML have a limit of their own, which a flow of brackets meets first.
+    assert f"nested deeper than {MAX_DEPTH}" in message or "expected" in message or "nesting depth" in message
 
 
 def test_depth_up_to_the_limit_is_read(read: Callable[[str], Any]) -> None:
