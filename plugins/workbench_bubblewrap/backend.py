@@ -32,6 +32,7 @@ class BubblewrapBackend:
         mounts=True,
         memory_limit=True,
         freeze=True,
+        reset=True,
         networks=frozenset({Network.NONE, Network.HOST}),
         connect=True,
     )

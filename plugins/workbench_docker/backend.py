@@ -39,6 +39,7 @@ class DockerBackend:
         mounts=True,
         memory_limit=True,
         freeze=True,
+        reset=True,
         networks=frozenset({Network.NONE}),
         connect=True,
     )

@@ -27,6 +27,7 @@ class SubprocessBackend:
         mounts=False,
         memory_limit=True,
         freeze=True,
+        reset=True,
         networks=frozenset({Network.HOST}),
         connect=True,
     )

@@ -145,6 +145,17 @@ class SubprocessEnvironment:
         else:
             self._kill_all(signal.SIGCONT)
 
+    async def reset(self) -> None:
+        """SIGKILL for everything, again until nothing is left: what is being forked meanwhile is not seen at once."""
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
+        while self._processes or (self._group is not None and self._group.pids()):
+            if self._group is not None:
+                self._group.kill()
+            self._kill_all(signal.SIGKILL)
+            await asyncio.sleep(0.001)
+        await self.thaw()
+
     async def stop(self, grace: float) -> Exited:
         """SIGTERM, `grace` seconds, SIGKILL."""
         self._end(ExitReason.STOPPED, grace)

@@ -144,7 +144,7 @@ async def test_an_environment_that_takes_too_long_to_finish_is_not_waited_for(tm
         assert (await made.engine.changes(0)).totals.invocations == 2
 
 
-async def test_a_timeout_ends_the_environment_with_awss_payload(tmp_path: Path) -> None:
+async def test_a_timeout_resets_the_environment_with_awss_payload(tmp_path: Path) -> None:
     async def program(runtime: FakeRuntime) -> None:
         await runtime.next()
         await made.clock.sleep(3600)
@@ -163,9 +163,12 @@ async def test_a_timeout_ends_the_environment_with_awss_payload(tmp_path: Path) 
             "errorMessage": f"RequestId: {result.request_id} Error: Task timed out after 2.00 seconds",
         }
         assert (result.log or "").rstrip().endswith("Status: timeout")
-        assert await made.states() == ["stopped"]
+        assert await made.states() == ["idle"]
         made.backend.program = echo
-        assert (await made.invoke()).status is InvocationStatus.SUCCESS
+        again = await made.invoke()
+        assert again.status is InvocationStatus.SUCCESS
+        assert again.environment == result.environment
+        assert made.backend.environments[0].calls == ["start runtime", "reset", "start runtime"]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +203,7 @@ async def test_the_ends_of_a_runtime_are_told_apart(
         }
         assert "last words\n" in (result.log or "")
         assert (result.log or "").rstrip().endswith(f"Status: error\tError Type: {error_type}")
-        assert await made.states() == ["failed"]
+        assert await made.states() == ["failed" if exit_.oom else "idle"]
 
 
 async def test_a_function_error_keeps_the_environment(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ class Link:
         self.calls.append(("fail_init", error_type, body))
         return self.answer
 
+    def lost(self, reply: Callable[[NextEvent], None]) -> None:
+        self.calls.append(("lost", reply))
+
     def connections(self, count: int) -> None:
         self.open.append(count)
 

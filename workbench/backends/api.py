@@ -40,6 +40,7 @@ class Capabilities:
     memory_limit: memory beyond MemorySize ends the environment with `ExitReason.OOM`.
     freeze: a frozen environment uses no CPU.
     connect: the engine can open connections to what listens inside (since 1.1); telemetry needs it.
+    reset: every process can be ended while the sandbox and its /tmp stay (since 1.1).
     networks: the modes that work on this machine.
     """
 
@@ -50,6 +51,7 @@ class Capabilities:
     freeze: bool
     networks: frozenset[Network]
     connect: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,12 @@ class Environment(Protocol):
 
     async def thaw(self) -> None:
         """Undo `freeze`; idempotent."""
+
+    async def reset(self) -> None:
+        """End every process at once, frozen or not, and return when none is left; the sandbox and its /tmp stay.
+
+        Each process's end is told as an event. Called only where the capability says so.
+        """
 
     async def stop(self, grace: float) -> Exited:
         """End every process (SIGTERM, then SIGKILL after `grace` seconds; 0 kills at once) and remove the sandbox.

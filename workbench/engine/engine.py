@@ -44,6 +44,7 @@ from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
 
+_CHANGED = "the function was changed"
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
 _CLAIM_SECONDS = 0.02
@@ -263,7 +264,7 @@ class Engine(AttachedResources, AccountResources):
         version = invocation.version
         self._tables.pools.setdefault((version.name, version.version, version.revision_id, backend), pool)
         environment = ExecutionEnvironment(self._services, identity, version, host, pool)
-        environment.retired = not self._current(version)
+        environment.retired = None if self._current(version) else _CHANGED
         await environment.boot(invocation)
 
     def _current(self, version: FunctionVersion) -> bool:
@@ -352,13 +353,12 @@ class Engine(AttachedResources, AccountResources):
 
     def _retire(self, name: str, version: str | None) -> None:
         """End the environments of a replaced or deleted version; running invocations finish on the old code."""
+        reason = _CHANGED if version else "the function was deleted"
         for key, pool in list(self._tables.pools.items()):
             if key[0] != name or version not in (None, key[1]):
                 continue
             for environment in list(pool.members.values()):
-                environment.retired = True
-                if environment.invocation is None and environment.state.placeable:
-                    environment.stop("the function was changed" if version else "the function was deleted")
+                environment.retire(reason)
 
     def _ended(self, environment: ExecutionEnvironment) -> None:
         """A pool without environments is forgotten; the next invocation makes another."""

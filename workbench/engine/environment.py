@@ -1,13 +1,13 @@
-"""One execution environment: its state machine, its side of the Runtime API, and its invocation.
+"""One execution environment: its states, its side of the Runtime API, and what its phases lead to.
 
-Everything here runs on the engine's loop. Source of the phases and of what a failure looks like to the caller: Lambda
-Developer Guide, "Understanding the Lambda execution environment lifecycle", and the Runtime API reference.
+INIT and INVOKE are told in `init` and `invoke`; what an environment says, in `journal`. Everything here runs on the
+engine's loop. Source of the phases and of what a failure looks like to the caller: Lambda Developer Guide,
+"Understanding the Lambda execution environment lifecycle", and the Runtime API reference.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -15,29 +15,33 @@ from pathlib import Path
 from typing import Any
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
-from workbench.engine import report
-from workbench.engine.answers import INVALID_REQUEST_ID, entity_too_large, forbidden
+from workbench.engine.answers import forbidden
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
-from workbench.engine.invocation import Invocation, error_payload, exited, timed_out, too_large
-from workbench.engine.ports import ACCEPTED, Answer, ListenerFactory, NextEvent, ResponseSink
+from workbench.engine.extensions import Extensions, ShutdownReason
+from workbench.engine.init import Init
+from workbench.engine.invocation import Invocation, error_payload, exited, timed_out
+from workbench.engine.invoke import Invoke
+from workbench.engine.journal import Journal
+from workbench.engine.parts import Failure, Parts, process_failure
+from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink
 from workbench.engine.sandbox import Sandbox
-from workbench.engine.stream import MAX_RESPONSE, StreamSink
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationStatus
 from workbench.model.names import Account
+from workbench.model.platform import InitializationType, InitPhase
 from workbench.model.runtimes import RuntimeVersion
 
-INIT_SECONDS = 10.0
 #: How long the end of a process waits for what the process had posted before to be read.
-_EXIT_GRACE = 0.2
-#: What the live view keeps of a line; a caller who asks for its log gets the whole of it.
-SHOWN_CHARACTERS = 4096
-_FATAL = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
+_EXIT_SECONDS = 0.2
+#: How long the end of an invocation that failed waits for a last figure of its memory.
+_LAST_MEASURE_SECONDS = 0.1
+#: The runtime's part of the time that SHUTDOWN has.
+_RUNTIME_SHARE = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,27 +63,53 @@ class Services:
 class ExecutionEnvironment:
     """Implements `RuntimeLink` for the listener that is its identity."""
 
-    def __init__(self, services: Services, id: str, version: FunctionVersion, host: BackendHost, pool: Pool) -> None:
+    def __init__(
+        self,
+        services: Services,
+        id: str,
+        version: FunctionVersion,
+        host: BackendHost,
+        pool: Pool,
+        initialization: InitializationType = InitializationType.ON_DEMAND,
+    ) -> None:
         self.id = id
         self.version = version
         self.host = host
         self.pool = pool
         self.state = EnvironmentState.CREATING
-        self.invocation: Invocation | None = None
-        self.idle_since = services.clock.monotonic_ns()
-        self.retired = False
+        self.idle_since = self.created = services.clock.monotonic_ns()
+        #: Why it is not to be used again once it is free.
+        self.retired: str | None = None
         self._services = services
         self._clock = services.clock
         self._sandbox = Sandbox(host, services.clock, id, version)
-        self._phase = "init"
-        self._init_started = 0
+        self._journal = Journal(services.clock, services.emit, id, version)
+        self.extensions = Extensions(self._sandbox, self._journal, self._settle, self._extension_failed)
+        self._parts = Parts(
+            id=id,
+            version=version,
+            initialization=initialization,
+            account=services.account,
+            clock=services.clock,
+            journal=self._journal,
+            sandbox=self._sandbox,
+            extensions=self.extensions,
+        )
+        #: The INIT or the INVOKE that is under way.
+        self._init: Init | None = None
+        self._invoke: Invoke | None = None
+        #: The INIT whose runtime is the one that runs.
+        self._life: Init | None = None
+        #: When an INIT inside the invocation that is to be delivered began: its time is the invocation's.
+        self._inside: int | None = None
+        #: Its processes are gone, and INIT runs again inside the next invocation.
+        self._bare = False
         self._init_ms: float | None = None
-        self._init_error: tuple[str, bytes] | None = None
         self._reply: Callable[[NextEvent], None] | None = None
         self._claim: Invocation | None = None
         self._concluding = False
-        self._restarting = False
-        self._timer: Timer | None = None
+        self._gone = False
+        self._waiting: Timer | None = None
         self._freeze_timer: Timer | None = None
         self._freezing: asyncio.Task[None] | None = None
         self._open_connections = 0
@@ -89,186 +119,165 @@ class ExecutionEnvironment:
         pool.members[id] = self
         self._enter(EnvironmentState.CREATING, "cold start")
 
+    @property
+    def invocation(self) -> Invocation | None:
+        """The invocation that it has, or that waits for it to be ready."""
+        return self._journal.invocation
+
     # -- birth
     async def boot(self, first: Invocation | None) -> None:
         """Make the sandbox and start the runtime in it; `first` is the invocation that waits for it."""
-        self.invocation = first
+        self._journal.invocation = first
         try:
             async with self.host.slots:
                 runtime, task = await self._services.prepare(self.version, self.host)
-                await self._sandbox.launch(runtime, task, self._services.listeners, self, self._on_event)
-                if self.state is EnvironmentState.CREATING:
-                    await self._start_runtime("init")
+                await self._sandbox.launch(runtime, task, self._services.listeners, self, self._sandbox_gone)
+            if self.state is EnvironmentState.CREATING:
+                await self._initialise(InitPhase.INIT)
         except Exception as error:
-            self._fail_boot(_as_error(error))
+            self._broken(_as_error(error))
 
-    def _fail_boot(self, error: WorkbenchError) -> None:
+    def _broken(self, error: WorkbenchError) -> None:
+        """The backend failed: no fault of the function, and the caller hears of it as an error of the engine."""
         if self.state.final or self.state is EnvironmentState.STOPPING:
             return
-        self._platform(f"{error.title}: {error}")
-        invocation, self.invocation = self.invocation, None
+        self._journal.fault(f"{error.title}: {error}")
+        invocation = self._journal.invocation
         if invocation is not None:
+            self._journal.invocation = None
             invocation.status = InvocationStatus.FAILED
             invocation.payload = error_payload("Sandbox.Failure", str(error))
-            self._record(invocation, 0.0, 0, "Sandbox.Failure")
+            self._services.emit(
+                ev.InvocationFinished(
+                    self._clock.monotonic_ns(),
+                    invocation.request_id,
+                    invocation.status,
+                    invocation.payload,
+                    0.0,
+                    0,
+                    None,
+                    0,
+                    "Sandbox.Failure",
+                )
+            )
             invocation.abort(error)
             self._services.released(invocation)
         self._fail(str(error))
 
-    async def _start_runtime(self, phase: str) -> None:
-        runtime = self._sandbox.runtime
-        assert runtime is not None
-        self._phase = phase
-        self._init_error = self._exit = None
-        self._enter(EnvironmentState.INIT, "runtime starting" if phase == "init" else "runtime starting again")
-        self._init_started = self._clock.monotonic_ns()
-        self._platform(report.init_start(runtime))
-        self._set_timer(INIT_SECONDS if phase == "init" else self.version.configuration.timeout, self._init_expired)
-        await self._sandbox.start_runtime(self._services.account, self._on_line)
+    # -- INIT
+    async def _initialise(self, phase: InitPhase) -> None:
+        invocation = self._journal.invocation
+        request_id = invocation.request_id if invocation is not None else ""
+        init = Init(self._parts, phase, request_id, self._initialised, self._init_failed, self._runtime_exited)
+        self._init = self._life = init
+        self._bare, self._exit = False, None
+        self._enter(EnvironmentState.INIT, "starting" if phase is InitPhase.INIT else "starting again")
+        await init.run()
+
+    def _initialised(self, init: Init) -> None:
+        self._init = None
+        self._init_ms = init.elapsed_ms
+        invocation = self._journal.invocation
+        if invocation is None:
+            self._idle("initialised")
+            return
+        if init.phase is InitPhase.INIT:
+            invocation.init_ms = self._init_ms
+        else:
+            self._inside = init.started
+        self._deliver(invocation)
+
+    def _init_failed(self, init: Init, failure: Failure) -> None:
+        """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
+        self._init = None
+        invocation = self._journal.invocation
+        if init.phase is InitPhase.INIT and failure.keep and not self._gone:
+            self._services.spawn(self._init_again())
+        elif invocation is None:
+            self._fail(failure.reason)
+        else:
+            invocation.started = init.started
+            self._services.spawn(self._conclude(failure, keep=False))
+
+    async def _init_again(self) -> None:
+        try:
+            await self._clear(None)
+            if self.state is not EnvironmentState.INIT:
+                return
+            if self._journal.invocation is None:
+                self._idle("INIT failed and runs again inside the next invocation")
+            else:
+                await self._initialise(InitPhase.INVOKE)
+        except Exception as error:
+            self._broken(_as_error(error))
 
     # -- the Runtime API
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
-        if self._reply is not None:
+        if self._reply is not None or self._bare:
             return forbidden("next")
-        if self.state is EnvironmentState.INIT:
-            if self._init_error is not None or self._restarting or self._concluding:
+        if self._init is not None:
+            if not self._init.may_ask:
                 return forbidden("next")
             self._reply = reply
-            self._initialised()
-            return None
-        invocation = self.invocation
-        if self.state is not EnvironmentState.BUSY or invocation is None or invocation.responded is None:
-            return forbidden("next")
-        self._reply = reply
-        if self._concluding:
-            return None
-        self._cancel_timer()
-        now = self._clock.monotonic_ns()
-        if self._sandbox.measured_lately:
-            self._finish(invocation, now)
+            self._init.runtime_ready()
+        elif self._invoke is not None:
+            if self._invoke.invocation.responded is None:
+                return forbidden("next")
+            self._reply = reply
+            if not self._concluding and self._invoke.runtime_done is None:
+                self._invoke.runtime_asked()
+                self._settle()
+        elif self.state.placeable:
+            # It asks again on another connection; what was given to it meanwhile has waited for that.
+            self._reply = reply
+            if (invocation := self._journal.invocation) is not None and self._waiting is not None:
+                self._waiting.cancel()
+                self._waiting = None
+                self._deliver(invocation)
         else:
-            self._services.spawn(self._measure_and_finish(invocation, now))
+            return forbidden("next")
         return None
 
+    def lost(self, reply: Callable[[NextEvent], None]) -> None:
+        if self._reply == reply:
+            self._reply = None
+
     def respond(self, request_id: str, body: bytes, content_type: str = "") -> Answer:
-        invocation = self._current(request_id)
-        if isinstance(invocation, Answer):
-            return invocation
-        if len(body) > MAX_RESPONSE:
-            self._outcome(invocation, InvocationStatus.ERROR, too_large(MAX_RESPONSE))
-            return entity_too_large(MAX_RESPONSE)
-        invocation.content_type = content_type or None
-        self._outcome(invocation, InvocationStatus.SUCCESS, body)
-        return ACCEPTED
+        if self._invoke is None or self._concluding:
+            return forbidden("response")
+        return self._invoke.respond(request_id, body, content_type)
 
     def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> ResponseSink | Answer:
-        invocation = self._current(request_id)
-        if isinstance(invocation, Answer):
-            return invocation
-        return StreamSink(invocation, content_type, resume, self._outcome)
+        if self._invoke is None or self._concluding:
+            return forbidden("response")
+        return self._invoke.stream(request_id, content_type, resume)
 
     def fail(self, request_id: str, error_type: str, body: bytes) -> Answer:
-        invocation = self._current(request_id)
-        if isinstance(invocation, Answer):
-            return invocation
-        self._outcome(invocation, InvocationStatus.ERROR, body)
-        return ACCEPTED
+        if self._invoke is None or self._concluding:
+            return forbidden("response")
+        return self._invoke.fail(request_id, error_type, body)
 
     def fail_init(self, error_type: str, body: bytes) -> Answer:
-        if self.state is not EnvironmentState.INIT or self._init_error is not None:
+        if self._init is None:
             return forbidden("init/error")
-        self._init_error = (normal_error_type(error_type), body)
-        # A runtime that reports the error but does not exit is ended; the official client exits by itself.
-        self._set_timer(_EXIT_GRACE, self._kill_runtime)
-        return ACCEPTED
+        return self._init.fail(error_type, body)
 
     def connections(self, count: int) -> None:
         self._open_connections = count
         if count == 0 and self._exit is not None:
             self._process_ended()
 
-    def _current(self, request_id: str) -> Invocation | Answer:
-        invocation = self.invocation
-        if invocation is None or self.state is not EnvironmentState.BUSY:
-            return forbidden("response")
-        if invocation.request_id != request_id:
-            return INVALID_REQUEST_ID
-        if invocation.responded is not None or invocation.streaming:
-            return forbidden("response")
-        return invocation
-
-    def _outcome(self, invocation: Invocation, status: InvocationStatus, payload: bytes) -> None:
-        self._sandbox.drain()
-        error = None if status is InvocationStatus.SUCCESS else "Unhandled"
-        invocation.respond(status, payload, error, self._clock.monotonic_ns())
-        if self._claim is None and not self.retired:
-            self.pool.finishing.append(self)
-
-    # -- INIT
-    def _initialised(self) -> None:
-        self._cancel_timer()
-        self._init_ms = (self._clock.monotonic_ns() - self._init_started) / 1e6
-        self._sandbox.drain()
-        invocation = self.invocation
-        if invocation is None:
-            self._idle("initialised")
-            return
-        if self._phase == "init":
-            invocation.init_ms = self._init_ms
-        self._deliver(invocation)
-
-    def _init_expired(self) -> None:
-        self._platform(report.init_report(self._init_elapsed(), self._phase, "timeout", None))
-        self._init_failed("timeout", None)
-
-    def _init_failed(self, error_type: str, payload: bytes | None) -> None:
-        """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
-        self._cancel_timer()
-        invocation = self.invocation
-        if invocation is None:
-            self._fail(f"INIT failed: {error_type}")
-            return
-        if self._phase == "init":
-            self._restarting = True
-            self._services.spawn(self._init_again())
-            return
-        invocation.started = self._init_started
-        if payload is None:
-            payload = timed_out(invocation.request_id, self.version.configuration.timeout)
-            status = InvocationStatus.TIMEOUT
-        else:
-            status = InvocationStatus.INIT_ERROR
-        self._services.spawn(self._conclude(invocation, status, payload, error_type, f"INIT failed: {error_type}"))
-
-    async def _init_again(self) -> None:
-        try:
-            await self._sandbox.kill_runtime()
-            deadline = self._clock.monotonic_ns() + 2_000_000_000
-            while self._sandbox.alive and self._clock.monotonic_ns() < deadline:
-                await self._clock.sleep(0.005)
-            self._restarting = False
-            if self.state is EnvironmentState.INIT:
-                self._reply = None
-                await self._start_runtime("invoke")
-        except Exception as error:
-            self._fail_boot(_as_error(error))
-
-    def _init_elapsed(self) -> float:
-        return (self._clock.monotonic_ns() - self._init_started) / 1e6
-
     # -- INVOKE
     def assign(self, invocation: Invocation) -> None:
         """Give a ready environment its next invocation. The caller has taken it off the pool's stack."""
-        self.invocation = invocation
+        self._journal.invocation = invocation
         invocation.environment = self.id
         if self._freeze_timer is not None:
             self._freeze_timer.cancel()
             self._freeze_timer = None
-        if self.state is EnvironmentState.FROZEN or self._freezing is not None:
-            if invocation.placed is not None:
-                self._services.emit(invocation.placed)
-                invocation.placed = None
-            self._services.spawn(self._thaw_and_deliver(invocation))
+        if self.state is EnvironmentState.FROZEN or self._freezing is not None or self._bare:
+            self._placed(invocation)
+            self._services.spawn(self._wake(invocation))
         else:
             self._deliver(invocation)
 
@@ -285,190 +294,235 @@ class ExecutionEnvironment:
         self._claim = None
         return True
 
-    async def _thaw_and_deliver(self, invocation: Invocation) -> None:
+    async def _wake(self, invocation: Invocation) -> None:
+        """Make an environment that has slept, or was reset, ready for its invocation."""
         try:
             if self._freezing is not None:
                 await self._freezing
-            await self._sandbox.thaw()
+            if self.state is EnvironmentState.FROZEN:
+                await self._sandbox.thaw()
+            if self._journal.invocation is not invocation or self._concluding or not self.state.placeable:
+                return
+            if self._bare:
+                await self._initialise(InitPhase.INVOKE)
+            elif self._sandbox.alive:
+                self._deliver(invocation)
         except Exception as error:
-            self._fail_boot(_as_error(error))
-            return
-        if self.invocation is invocation and self._sandbox.alive and not self._concluding:
-            self._deliver(invocation)
+            self._broken(_as_error(error))
 
     def _deliver(self, invocation: Invocation) -> None:
         reply, self._reply = self._reply, None
         if reply is None:
-            # The connection that asked for it has gone: the runtime is dying, and its end will be told.
+            # The connection that asked has gone: the runtime asks on another, or it is dying and its end will be told.
+            timeout = self.version.configuration.timeout
+            self._waiting = self._clock.call_later(timeout, self._timed_out)
             return
-        now = self._clock.monotonic_ns()
-        timeout = self.version.configuration.timeout
-        remaining = float(timeout)
-        if self._phase == "invoke":
-            invocation.started = self._init_started
-            remaining -= (now - self._init_started) / 1e9
-            self._phase = "done"
-        else:
-            invocation.started = now
-        invocation.status = InvocationStatus.RUNNING
-        # The event leaves first: the books are kept while the runtime is already at work.
-        reply(
-            NextEvent(
-                invocation.request_id,
-                int((self._clock.time() + remaining) * 1000),
-                invocation.arn,
-                invocation.trace_id,
-                invocation.request.client_context,
-                invocation.request.payload or b"{}",
-                invocation.request.tenant_id,
-            )
-        )
-        self._set_timer(remaining, self._timed_out)
+        self._invoke = invoke = Invoke(self._parts, invocation, self._services.emit, self._answered)
+        invoke.deliver(reply, self._inside, self._timed_out)
+        self._inside = None
+        self._journal.running = True
+        self._enter(EnvironmentState.BUSY, invocation.request_id)
+        invoke.begun()
+
+    def _placed(self, invocation: Invocation) -> None:
         if invocation.placed is not None:
             self._services.emit(invocation.placed)
             invocation.placed = None
-        self._enter(EnvironmentState.BUSY, invocation.request_id)
-        self._platform(report.start(invocation.request_id, self.version.version))
-        self._services.emit(ev.InvocationStarted(now, invocation.request_id))
 
-    def _timed_out(self) -> None:
-        invocation = self.invocation
-        if invocation is None:
-            return
-        payload = timed_out(invocation.request_id, self.version.configuration.timeout)
-        self._services.spawn(self._conclude(invocation, InvocationStatus.TIMEOUT, payload, None, "timeout"))
+    def _answered(self) -> None:
+        """The caller has its answer: the next one may count on this environment."""
+        if self._claim is None and self.retired is None:
+            self.pool.finishing.append(self)
 
-    async def _measure_and_finish(self, invocation: Invocation, ended: int) -> None:
-        await self._measure()
-        if self.invocation is invocation and self.state is EnvironmentState.BUSY and not self._concluding:
-            self._finish(invocation, ended)
+    def _settle(self) -> None:
+        """The runtime or an extension became ready."""
+        if self._init is not None:
+            self._init.settle()
+        elif (invoke := self._invoke) is not None and invoke.settled and not self._concluding:
+            invoke.cancel()
+            ended = self._clock.monotonic_ns()
+            if self._sandbox.measured_lately:
+                self._finish(invoke, ended)
+            else:
+                self._services.spawn(self._measure_and_finish(invoke, ended))
 
-    def _finish(self, invocation: Invocation, ended: int) -> None:
-        """The runtime asked for the next invocation: this one is over and the environment is free."""
-        self._report(invocation, ended, "error" if invocation.function_error else None, None)
-        self.invocation = None
+    async def _measure_and_finish(self, invoke: Invoke, ended: int) -> None:
+        await self._measure(1.0)
+        if self._invoke is invoke and not self._concluding:
+            self._finish(invoke, ended)
+
+    def _finish(self, invoke: Invoke, ended: int) -> None:
+        """Runtime and extensions asked for their next event: this one is over and the environment is free."""
+        invoke.finish(ended)
+        self._services.released(invoke.invocation)
+        self._invoke = None
+        self._free("finished")
+
+    def _free(self, reason: str) -> None:
+        """It has no invocation any more: on to the one that was promised it, or to rest."""
+        self._journal.invocation, self._journal.running = None, False
         if self in self.pool.finishing:
             self.pool.finishing.remove(self)
         claim, self._claim = self._claim, None
         if claim is not None:
-            self.invocation = claim
-            self._enter(EnvironmentState.IDLE, "finished")
-            self._deliver(claim)
-        elif self.retired:
-            self.stop("a newer version of the function took over")
+            self._enter(EnvironmentState.IDLE, reason)
+            self.assign(claim)
+        elif self.retired is not None:
+            self.stop(self.retired)
         else:
-            self._idle("finished")
+            self._idle(reason)
 
-    async def _conclude(
-        self, invocation: Invocation, status: InvocationStatus, payload: bytes, error_type: str | None, reason: str
-    ) -> None:
-        """End an invocation that took its environment with it."""
-        if self.invocation is not invocation or self._concluding:
+    # -- failures of an invocation
+    def _timed_out(self) -> None:
+        invocation = self._journal.invocation
+        if invocation is not None:
+            payload = timed_out(invocation.request_id, self.version.configuration.timeout)
+            self._lose(Failure(status=InvocationStatus.TIMEOUT, error_type=None, payload=payload, reason="timeout"))
+
+    def _extension_failed(self, error_type: str) -> None:
+        """An extension ended, or said that it could not go on."""
+        if self._init is not None:
+            self._init.extension_failed(error_type, f"extension failed: {error_type}")
+        elif (invocation := self._journal.invocation) is not None:
+            message = f"RequestId: {invocation.request_id} Error: {error_type}"
+            payload = error_payload(error_type, message)
+            self._lose(
+                Failure(status=InvocationStatus.CRASH, error_type=error_type, payload=payload, reason=error_type)
+            )
+        else:
+            self._fail(f"an extension failed between invocations: {error_type}")
+
+    def _lose(self, failure: Failure) -> None:
+        self._services.spawn(self._conclude(failure, keep=failure.keep))
+
+    async def _conclude(self, failure: Failure, *, keep: bool) -> None:
+        """End an invocation that takes the environment's processes, or the whole environment, with it."""
+        invocation = self._journal.invocation
+        if invocation is None or self._concluding:
             return
         self._concluding = True
-        self._cancel_timer()
-        self._sandbox.drain()
+        self._cancel_timers()
         now = self._clock.monotonic_ns()
-        if self.state is not EnvironmentState.BUSY:
+        invoke = self._invoke
+        if invoke is None:
+            invoke = Invoke(self._parts, invocation, self._services.emit, self._answered)
             invocation.started = invocation.started or now
-            self._platform(report.start(invocation.request_id, self.version.version))
-        if invocation.responded is None:
-            invocation.respond(status, payload, "Unhandled", now)
-        else:
-            invocation.status = status
-        if status is not InvocationStatus.OOM:
-            await self._measure()
-        else:
+            self._placed(invocation)
+            invoke.begun()
+        self._sandbox.drain()
+        invoke.lost(failure, now)
+        if failure.status is InvocationStatus.OOM:
             self._sandbox.max_memory_mb = self.version.configuration.memory_size
-        if self.invocation is not invocation:
-            return
-        self._report(invocation, now, "timeout" if status is InvocationStatus.TIMEOUT else "error", error_type)
-        self.invocation = None
-        if status is InvocationStatus.TIMEOUT:
-            self.stop(reason)
         else:
-            self._fail(reason)
-
-    def _report(self, invocation: Invocation, ended: int, status: str | None, error_type: str | None) -> None:
-        duration_ms = round((ended - invocation.started) / 1e6, 2)
-        version = self.version
-        self._platform(report.end(invocation.request_id))
-        self._platform(
-            report.report(
-                invocation.request_id,
-                duration_ms,
-                report.billed(duration_ms, invocation.init_ms),
-                version.configuration.memory_size,
-                self._sandbox.max_memory_mb,
-                invocation.init_ms,
-                status if error_type or status == "timeout" else None,
-                error_type,
-            )
-        )
-        self._record(invocation, duration_ms, self._sandbox.max_memory_mb, error_type)
-        invocation.finish(duration_ms, self._sandbox.max_memory_mb)
+            await self._measure(_LAST_MEASURE_SECONDS)
+        keep = keep and self.retired is None and not self._gone and self._sandbox.resettable
+        if keep and self.state is EnvironmentState.BUSY:
+            timeout = failure.status is InvocationStatus.TIMEOUT
+            try:
+                await self._clear(ShutdownReason.TIMEOUT if timeout else ShutdownReason.FAILURE)
+            except WorkbenchError as error:
+                self._journal.fault(f"{error.title}: {error}")
+                keep = False
+        if self._journal.invocation is not invocation:
+            return
+        if invocation.responded is None:
+            invocation.respond(failure.status, failure.payload, "Unhandled", now)
+        else:
+            invocation.status = failure.status
+        invoke.report_failure(failure, now)
         self._services.released(invocation)
+        self._invoke = None
+        if keep and self.state is EnvironmentState.BUSY and not self._gone:
+            self._concluding = False
+            self._free(f"{failure.reason}: reset, INIT runs again inside the next invocation")
+        elif failure.status is InvocationStatus.TIMEOUT:
+            self._journal.invocation = None
+            self.stop(failure.reason)
+        else:
+            self._journal.invocation = None
+            self._fail(failure.reason)
 
-    def _record(self, invocation: Invocation, duration_ms: float, max_memory_mb: int, error_type: str | None) -> None:
-        self._services.emit(
-            ev.InvocationFinished(
-                self._clock.monotonic_ns(),
-                invocation.request_id,
-                invocation.status,
-                invocation.payload,
-                duration_ms,
-                report.billed(duration_ms, invocation.init_ms),
-                invocation.init_ms,
-                max_memory_mb,
-                error_type,
-            )
-        )
+    async def _clear(self, reason: ShutdownReason | None) -> None:
+        """End every process, with SHUTDOWN where a reason for it is given; the sandbox and its /tmp stay.
 
-    async def _measure(self) -> None:
+        Raises:
+            WorkbenchError: the backend could not.
+        """
+        self._life = None
+        if reason is not None:
+            await self._shut_down(reason)
+        await self._sandbox.reset()
+        self.extensions.reset()
+        self._reply, self._bare, self._exit = None, True, None
+
+    async def _shut_down(self, reason: ShutdownReason) -> None:
+        """SHUTDOWN: SIGTERM for the runtime, then the event for extensions; nothing where no extension registered."""
+        budget = self.extensions.budget
+        if budget <= 0:
+            return
+        begun = self._clock.monotonic_ns()
+        await self._sandbox.signal_runtime(signal.SIGTERM)
+        await self._runtime_gone_within(budget * _RUNTIME_SHARE)
+        await self._sandbox.signal_runtime(signal.SIGKILL)
+        await self.extensions.shutdown(reason, budget - (self._clock.monotonic_ns() - begun) / 1e9)
+
+    async def _runtime_gone_within(self, seconds: float) -> None:
+        give_up = self._clock.monotonic_ns() + int(seconds * 1e9)
+        while self._sandbox.alive and self._clock.monotonic_ns() < give_up:
+            await self._clock.sleep(0.005)
+
+    async def _measure(self, seconds: float) -> None:
         try:
-            await self._sandbox.measure()
+            await self._sandbox.measure(seconds)
         except Exception as error:  # a plugin's figure is not worth an invocation, whatever it raises
-            self._platform(f"memory could not be measured: {error}")
+            self._journal.fault(f"memory could not be measured: {error}")
 
     # -- between invocations
     def _idle(self, reason: str) -> None:
         self.idle_since = self._clock.monotonic_ns()
         self._enter(EnvironmentState.IDLE, reason)
         self.pool.ready.append(self)
-        if self._can_freeze:
+        if self._can_freeze and not self._bare:
             self._freeze_timer = self._clock.call_later(self._services.freeze_after, self._freeze)
 
     def _freeze(self) -> None:
         self._freeze_timer = None
-        if self.state is EnvironmentState.IDLE and self.invocation is None and self._freezing is None:
+        if self.state is EnvironmentState.IDLE and self._journal.invocation is None and self._freezing is None:
             self._freezing = asyncio.get_running_loop().create_task(self._freeze_now())
 
     async def _freeze_now(self) -> None:
         try:
             await self._sandbox.freeze()
-            if self.state is EnvironmentState.IDLE and self.invocation is None:
+            if self.state is EnvironmentState.IDLE and self._journal.invocation is None:
                 self._enter(EnvironmentState.FROZEN, "no invocation")
         except WorkbenchError as error:
-            self._platform(f"{error.title}: {error}")
+            self._journal.fault(f"{error.title}: {error}")
             self._can_freeze = False
         finally:
             self._freezing = None
 
     # -- ends
-    def _on_event(self, event: ProcessExited | Exited) -> None:
+    def _sandbox_gone(self, event: Exited) -> None:
+        self._gone = True
         if self.state is EnvironmentState.STOPPING or self.state.final:
             return
-        if isinstance(event, Exited):
+        if self._sandbox.alive:
             oom = event.reason is ExitReason.OOM
-            if self._sandbox.alive:
-                self._exit = self._exit or ProcessExited(process=0, signal=signal.SIGKILL, oom=oom)
-                self._process_ended()
+            self._exit = self._exit or ProcessExited(process=0, signal=signal.SIGKILL, oom=oom)
+            self._process_ended()
+        elif self._bare and self._journal.invocation is None:
+            self._fail("the sandbox ended between invocations")
+
+    def _runtime_exited(self, init: Init, event: ProcessExited) -> None:
+        if init is not self._life or self.state is EnvironmentState.STOPPING or self.state.final:
+            if init is self._life:
+                self._sandbox.alive = False
             return
         self._exit = event
         if self._open_connections == 0:
             self._process_ended()
         else:
-            self._clock.call_later(_EXIT_GRACE, self._process_ended)
+            self._clock.call_later(_EXIT_SECONDS, self._process_ended)
 
     def _process_ended(self) -> None:
         """The runtime is gone and everything it had posted has been read."""
@@ -477,43 +531,32 @@ class ExecutionEnvironment:
             return
         self._sandbox.alive = False
         self._sandbox.drain()
-        if self._restarting:
-            return
-        error_type = "Runtime.OutOfMemory" if ended.oom else "Runtime.ExitError"
-        name = _signal_name(ended.signal)
-        invocation = self.invocation
-        if self.state is EnvironmentState.INIT:
-            payload = exited(invocation.request_id if invocation else "", ended.code, name)
-            if self._init_error is not None:
-                error_type, payload = self._init_error
-            self._platform(report.init_report(self._init_elapsed(), self._phase, "error", error_type))
-            self._init_failed(error_type, payload)
-        elif invocation is not None:
-            status = InvocationStatus.OOM if ended.oom else InvocationStatus.CRASH
-            reason = "out of memory" if ended.oom else f"runtime exited: {name or f'status {ended.code}'}"
-            payload = exited(invocation.request_id, ended.code, name)
-            self._services.spawn(self._conclude(invocation, status, payload, error_type, reason))
-        else:
+        if self._init is not None:
+            self._init.process_ended(ended)
+        elif (invocation := self._journal.invocation) is not None:
+            self._lose(process_failure(invocation.request_id, ended.code, ended.signal, oom=ended.oom))
+        elif not self._bare:
             self._fail("the runtime exited between invocations")
-
-    def _kill_runtime(self) -> None:
-        self._services.spawn(self._kill_after_init_error())
-
-    async def _kill_after_init_error(self) -> None:
-        try:
-            await self._sandbox.kill_runtime()
-        except WorkbenchError as error:
-            self._fail_boot(error)
 
     def kill(self, reason: str) -> None:
         """End it now; an invocation in it fails as when its sandbox is killed."""
-        invocation = self.invocation
+        invocation = self._journal.invocation
         if invocation is not None and not (self.state is EnvironmentState.STOPPING or self.state.final):
-            payload = exited(invocation.request_id, None, "killed")
-            self._services.spawn(
-                self._conclude(invocation, InvocationStatus.CRASH, payload, "Runtime.ExitError", reason)
+            failure = Failure(
+                status=InvocationStatus.CRASH,
+                error_type="Runtime.ExitError",
+                payload=exited(invocation.request_id, None, "killed"),
+                reason=reason,
+                keep=False,
             )
+            self._lose(failure)
         else:
+            self.stop(reason)
+
+    def retire(self, reason: str) -> None:
+        """End it as soon as it has no invocation."""
+        self.retired = reason
+        if self._journal.invocation is None and self.state.placeable:
             self.stop(reason)
 
     def stop(self, reason: str) -> None:
@@ -530,19 +573,27 @@ class ExecutionEnvironment:
     def _end(self, final: EnvironmentState, reason: str) -> None:
         if self.state is EnvironmentState.STOPPING or self.state.final:
             return
-        self._cancel_timer()
+        self._cancel_timers()
         for queue in (self.pool.ready, self.pool.finishing):
             if self in queue:
                 queue.remove(self)
+        thaw = self.state is EnvironmentState.FROZEN
         self._enter(EnvironmentState.STOPPING, reason)
-        self._sandbox.alive = False
-        self._services.spawn(self._tear_down(final, reason))
+        self._services.spawn(self._tear_down(final, reason, thaw))
 
-    async def _tear_down(self, final: EnvironmentState, reason: str) -> None:
+    async def _tear_down(self, final: EnvironmentState, reason: str, thaw: bool) -> None:
+        try:
+            if self.extensions.budget > 0 and not self._gone and not self._bare:
+                if thaw:
+                    await self._sandbox.thaw()
+                failed = final is EnvironmentState.FAILED
+                await self._shut_down(ShutdownReason.FAILURE if failed else ShutdownReason.SPINDOWN)
+        except Exception as error:
+            self._journal.fault(str(_as_error(error)))
         try:
             await self._sandbox.close()
         except Exception as error:
-            self._platform(str(_as_error(error)))
+            self._journal.fault(str(_as_error(error)))
             final = EnvironmentState.FAILED
         finally:
             claim, self._claim = self._claim, None
@@ -576,63 +627,16 @@ class ExecutionEnvironment:
             )
         )
 
-    def _platform(self, text: str) -> None:
-        self._line("platform", text)
-
-    def _on_line(self, text: str) -> None:
-        self._line("function", text)
-
-    def _line(self, stream: str, text: str) -> None:
-        invocation = self.invocation
-        request_id = None
-        if invocation is not None:
-            invocation.log(text)
-            if self.state is EnvironmentState.BUSY:
-                request_id = invocation.request_id
-        if len(text) > SHOWN_CHARACTERS:
-            text = f"{text[:SHOWN_CHARACTERS]} … {len(text) - SHOWN_CHARACTERS} characters more"
-        self._services.emit(
-            ev.LogLine(
-                self._clock.monotonic_ns(),
-                self._clock.time(),
-                self.id,
-                self.version.name,
-                self.version.version,
-                request_id,
-                stream,
-                text,
-            )
-        )
-
-    def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._cancel_timer()
-        self._timer = self._clock.call_later(seconds, callback)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def normal_error_type(given: str) -> str:
-    """The error type as logs and telemetry show it (AWS's runtime interface emulator, `fatalerror`)."""
-    found = _FATAL.search(given)
-    if found:
-        return found.group()
-    return "Function.Unknown" if given.startswith("Function.") else "Runtime.Unknown"
+    def _cancel_timers(self) -> None:
+        if self._init is not None:
+            self._init.cancel()
+        if self._invoke is not None:
+            self._invoke.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
 
 def _as_error(error: Exception) -> WorkbenchError:
     """What went wrong, as an error that a caller can be given; a surprise keeps its type's name."""
     return error if isinstance(error, WorkbenchError) else BackendError(f"{type(error).__name__}: {error}")
-
-
-def _signal_name(number: int | None) -> str | None:
-    """As Go prints it, which is what AWS's messages hold."""
-    if number is None:
-        return None
-    if number == signal.SIGKILL:
-        return "killed"
-    if number == signal.SIGSEGV:
-        return "segmentation fault"
-    return (signal.strsignal(number) or str(number)).lower()

@@ -63,6 +63,9 @@ class RuntimeLink(Protocol):
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
         """The runtime is ready. `reply` is called once, now or later; an Answer instead refuses."""
 
+    def lost(self, reply: Callable[[NextEvent], None]) -> None:
+        """The connection of an unanswered `next` is gone: its reply would reach nobody. The runtime may ask again."""
+
     def respond(self, request_id: str, body: bytes, content_type: str = "") -> Answer:
         """The function's result."""
 

@@ -6,10 +6,10 @@ It knows processes and nothing of invocations. All calls are made on the engine'
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from workbench.backends.api import Environment, EnvironmentSpec, Exited, ProcessExited, ProcessSpec
+from workbench.backends.api import Environment, EnvironmentSpec, Exited, Layout, ProcessExited, ProcessSpec
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import NoEntrypoint, command
@@ -20,12 +20,16 @@ from workbench.engine.variables import runtime_variables
 from workbench.model.errors import BackendError
 from workbench.model.functions import FunctionVersion
 from workbench.model.names import Account
+from workbench.model.platform import InitializationType
 from workbench.model.runtimes import RuntimeVersion
 
 #: A peak-memory figure younger than this is good enough for a REPORT line.
 _FRESH_NS = 250_000_000
 #: Networks in the order in which a function gets them: the widest that is safe first.
 _NETWORKS = ("internet", "none", "host")
+
+
+OnExit = Callable[[ProcessExited], None]
 
 
 class Sandbox:
@@ -41,11 +45,14 @@ class Sandbox:
         self._version = version
         self._spec: EnvironmentSpec | None = None
         self._link: RuntimeLink | None = None
-        self._on_event: Callable[[ProcessExited | Exited], None] | None = None
+        self._on_gone: Callable[[Exited], None] | None = None
         self._environment: Environment | None = None
         self._closed = False
         self._listener: Listener | None = None
-        self._output: Output | None = None
+        #: The output of each process, the runtime's under its name; and who is to hear of its end.
+        self._outputs: dict[str, Output] = {}
+        self._on_exit: dict[int, OnExit] = {}
+        self._early: dict[int, ProcessExited] = {}
         self._process: int | None = None
         self._measured = -_FRESH_NS
 
@@ -53,13 +60,23 @@ class Sandbox:
     def pid(self) -> int | None:
         return self._environment.pid if self._environment is not None else None
 
+    @property
+    def resettable(self) -> bool:
+        """Can its processes be ended without it?"""
+        return self._host.capabilities.reset
+
+    @property
+    def opt(self) -> Path | None:
+        """The host's folder of what is at /opt."""
+        return self._spec.opt if self._spec is not None else None
+
     async def launch(
         self,
         runtime: RuntimeVersion,
         task: Path,
         listeners: ListenerFactory,
         link: RuntimeLink,
-        on_event: Callable[[ProcessExited | Exited], None],
+        on_gone: Callable[[Exited], None],
     ) -> None:
         """Make it, and serve the Runtime API in it.
 
@@ -67,7 +84,7 @@ class Sandbox:
             WorkbenchError: the backend could not; `close` clears away what there is.
         """
         configuration = self._version.configuration
-        self.runtime, self._link, self._on_event = runtime, link, on_event
+        self.runtime, self._link, self._on_gone = runtime, link, on_gone
         self._spec = EnvironmentSpec(
             id=self._id,
             function=self._version.name,
@@ -87,9 +104,53 @@ class Sandbox:
         if self._closed:
             self._listener.close()
             raise BackendError(f"environment {self._id} was ended while it was made")
-        self._host.watch(self._environment, on_event)
+        self._host.watch(self._environment, self._on_event)
 
-    async def start_runtime(self, account: Account, on_line: Callable[[str], None]) -> None:
+    @property
+    def layout(self) -> Layout:
+        """Paths as seen from inside; after `launch`."""
+        assert self._environment is not None
+        return self._environment.layout
+
+    @property
+    def address(self) -> str:
+        """`host:port` of the Runtime API as seen from inside; after `launch`."""
+        assert self._listener is not None
+        return self._listener.address
+
+    async def start(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        env: Mapping[str, str],
+        cwd: str,
+        on_line: Callable[[str], None],
+        on_exit: OnExit,
+    ) -> int:
+        """Start a process, read its output by lines, and tell of its end, on the engine's loop; its handle.
+
+        Raises:
+            WorkbenchError: it could not be started.
+        """
+        environment = self._environment
+        if environment is None or self._closed:
+            raise BackendError(f"environment {self._id} has no sandbox to start a process in")
+        if (old := self._outputs.pop(name, None)) is not None:
+            old.close()
+        output = self._outputs[name] = Output(on_line)
+        spec = ProcessSpec(name=name, argv=argv, env=env, cwd=cwd, output=output.write_end)
+        try:
+            process = await self._host.call(f"start {name}", environment.start(spec), 15)
+        finally:
+            output.started()
+        self._on_exit[process] = on_exit
+        if (ended := self._early.pop(process, None)) is not None:
+            self._exited(ended)
+        return process
+
+    async def start_runtime(
+        self, account: Account, initialization: InitializationType, on_line: Callable[[str], None], on_exit: OnExit
+    ) -> None:
         """Start the runtime's process; after a failed one, again.
 
         A function that brings its own program and has none that starts fails as one whose runtime could not initialise.
@@ -97,65 +158,93 @@ class Sandbox:
         Raises:
             WorkbenchError: it could not be started.
         """
-        environment, listener, spec = self._environment, self._listener, self._spec
-        if environment is None or listener is None or spec is None:
-            raise BackendError(f"environment {self._id} has no sandbox to start a runtime in")
-        if self._output is not None:
-            self._output.close()
-        layout = environment.layout
+        spec = self._spec
+        assert spec is not None
+        layout = self.layout
         try:
             argv = command(spec.runtime, self._version.configuration, layout, spec.task, spec.opt)
         except NoEntrypoint as error:
-            self._invalid_entrypoint(str(error))
+            self._invalid_entrypoint(str(error), on_exit)
             return
-        output = self._output = Output(on_line)
-        process = ProcessSpec(
-            name="runtime",
-            argv=argv,
-            env=runtime_variables(self._version, account, layout, listener.address, self._id, self._clock.time()),
-            cwd=layout.task,
-            output=output.write_end,
+        variables = runtime_variables(
+            self._version, account, layout, self.address, self._id, self._clock.time(), initialization
         )
         self.alive = True
+        self._process = None
         try:
-            self._process = await self._host.call("start the runtime", environment.start(process), 15)
+            self._process = await self.start("runtime", argv, variables, layout.task, on_line, on_exit)
         except BackendError as error:
             if spec.runtime.interpreter is not None or isinstance(error.__cause__, TimeoutError):
                 raise
-            self._invalid_entrypoint(str(error))  # not a program, or one for another machine
-        finally:
-            output.started()
+            self._invalid_entrypoint(str(error), on_exit)  # not a program, or one for another machine
 
-    def _invalid_entrypoint(self, why: str) -> None:
+    def _invalid_entrypoint(self, why: str, on_exit: OnExit) -> None:
         """Say, in place of the runtime that cannot start, what it would say: that INIT failed; and end as it would."""
         assert self._link is not None
-        assert self._on_event is not None
         self.alive, self._process = not self._closed, None
         self._link.fail_init("Runtime.InvalidEntrypoint", error_payload("Runtime.InvalidEntrypoint", why))
-        self._on_event(ProcessExited(process=0, code=1))
+        on_exit(ProcessExited(process=0, code=1))
 
-    async def kill_runtime(self) -> None:
-        """SIGKILL for the runtime's process, if it runs; its end is told as an event."""
-        if self.alive and self._process is not None and self._environment is not None:
-            await self._host.call("end the runtime", self._environment.signal(self._process, signal.SIGKILL), 5)
+    async def signal(self, process: int, number: int) -> None:
+        """Send a signal to a process and what it started in its group; one that is gone is not an error."""
+        if self._environment is not None:
+            await self._host.call("send a signal", self._environment.signal(process, number), 5)
+
+    async def signal_runtime(self, number: int) -> None:
+        """Send a signal to the runtime's process, if it runs."""
+        if self.alive and self._process is not None:
+            await self.signal(self._process, number)
+
+    async def reset(self) -> None:
+        """End every process at once, and keep the rest. Nobody is told of their ends.
+
+        Raises:
+            WorkbenchError: the backend could not.
+        """
+        environment = self._environment
+        if environment is None:
+            return
+        ended = list(self._on_exit)
+        self.alive, self._process = False, None
+        if self.resettable:
+            await self._host.call("reset", environment.reset(), 5)
+        else:
+            for process in ended:
+                await self.signal(process, signal.SIGKILL)
+        self._on_exit = dict.fromkeys(ended, _ignore)
+        for name in list(self._outputs):
+            self._outputs.pop(name).close()
+
+    def _on_event(self, event: ProcessExited | Exited) -> None:
+        if isinstance(event, ProcessExited):
+            self._exited(event)
+        elif self._on_gone is not None:
+            self._on_gone(event)
+
+    def _exited(self, ended: ProcessExited) -> None:
+        """Tell whoever started the process; one whose start has not been answered yet is told about after that."""
+        if (heard := self._on_exit.pop(ended.process, None)) is not None:
+            heard(ended)
+        else:
+            self._early[ended.process] = ended
 
     def drain(self) -> None:
-        """Take in all that was written up to now."""
-        if self._output is not None:
-            self._output.drain()
+        """Take in all that the runtime wrote up to now."""
+        if (output := self._outputs.get("runtime")) is not None:
+            output.drain()
 
     @property
     def measured_lately(self) -> bool:
         return self._clock.monotonic_ns() - self._measured < _FRESH_NS
 
-    async def measure(self) -> None:
+    async def measure(self, seconds: float = 1.0) -> None:
         """Bring `max_memory_mb` up to date.
 
         Raises:
             WorkbenchError: the backend could not say.
         """
         if self._environment is not None:
-            usage = await self._host.call("measure", self._environment.usage(), 1)
+            usage = await self._host.call("measure", self._environment.usage(), seconds)
             self._measured = self._clock.monotonic_ns()
             self.max_memory_mb = max(self.max_memory_mb, -(-usage.peak_memory // 1_048_576))
 
@@ -181,5 +270,9 @@ class Sandbox:
         finally:
             if self._listener is not None:
                 self._listener.close()
-            if self._output is not None:
-                self._output.close()
+            for output in self._outputs.values():
+                output.close()
+
+
+def _ignore(ended: ProcessExited) -> None:
+    """Of an earlier life of the sandbox."""

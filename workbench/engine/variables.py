@@ -12,6 +12,7 @@ import time
 from workbench.backends.api import Layout
 from workbench.model.functions import FunctionVersion
 from workbench.model.names import Account
+from workbench.model.platform import InitializationType
 
 
 def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
@@ -21,7 +22,13 @@ def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
 
 
 def runtime_variables(
-    version: FunctionVersion, account: Account, layout: Layout, address: str, environment: str, now: float
+    version: FunctionVersion,
+    account: Account,
+    layout: Layout,
+    address: str,
+    environment: str,
+    now: float,
+    initialization: InitializationType = InitializationType.ON_DEMAND,
 ) -> dict[str, str]:
     """Everything that the runtime's process gets, and nothing else."""
     configuration = version.configuration
@@ -43,7 +50,7 @@ def runtime_variables(
         "AWS_LAMBDA_FUNCTION_NAME": version.name,
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_size),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization.value,
         "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{version.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(version, environment, now),
         "AWS_LAMBDA_RUNTIME_API": address,

@@ -49,7 +49,6 @@ class _Connection(HttpProtocol):
         super().__init__()
         self._listener = listener
         self._link = listener.link
-        self._parked = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -58,6 +57,7 @@ class _Connection(HttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._link.lost(self._reply)
         self._listener.closed(self)
 
     def received(self, request: Request) -> None:

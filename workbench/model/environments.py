@@ -58,7 +58,13 @@ TRANSITIONS: dict[EnvironmentState, frozenset[EnvironmentState]] = {
         }
     ),
     EnvironmentState.IDLE: frozenset(
-        {EnvironmentState.BUSY, EnvironmentState.FROZEN, EnvironmentState.STOPPING, EnvironmentState.FAILED}
+        {
+            EnvironmentState.INIT,
+            EnvironmentState.BUSY,
+            EnvironmentState.FROZEN,
+            EnvironmentState.STOPPING,
+            EnvironmentState.FAILED,
+        }
     ),
     EnvironmentState.BUSY: frozenset({EnvironmentState.IDLE, EnvironmentState.STOPPING, EnvironmentState.FAILED}),
     EnvironmentState.FROZEN: frozenset(

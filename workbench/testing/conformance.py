@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -208,6 +209,35 @@ async def closing_the_backend_ends_every_environment(subject: Subject) -> None:
         for running, program in zip((first, second), programs, strict=True):
             await running.close()
             await program.output.all()
+
+
+@check
+async def reset_ends_processes_and_keeps_tmp(subject: Subject) -> None:
+    if not subject.backend.capabilities.reset:
+        return
+    code = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for own_session in (False, True):
+    if os.fork() == 0:
+        if own_session: os.setsid()
+        while True: signal.pause()
+open('/tmp/PLACE', 'w').write('kept')
+print('up', flush=True)
+while True: signal.pause()
+"""
+    place = f"reset-{uuid.uuid4().hex}"
+    async with subject.environment() as running:
+        program = await running.start(code.replace("PLACE", place))
+        await program.output.line()
+        await in_time(running.environment.reset(), "reset")
+        event = await running.exit_of(program)
+        expect(event.signal == signal.SIGKILL and not event.oom, f"an end by reset was told as {event}")
+        if subject.backend.capabilities.isolation:  # without it, what leaves its session may escape
+            await program.output.all()
+        expect(all(not isinstance(event, Exited) for event in running.events), "the reset ended the environment")
+        again = await running.start(f"import os; print(open('/tmp/{place}').read()); os.unlink('/tmp/{place}')")
+        expect(await again.output.all() == "kept\n", "/tmp does not outlive a reset")
 
 
 # -- limits and freezing ---------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ class Link(Protocol):
     """What a listener is given of an environment (the engine's `RuntimeLink`)."""
 
     def next(self, reply: Callable[[Any], None]) -> Any: ...
+    def lost(self, reply: Callable[[Any], None]) -> None: ...
     def respond(self, request_id: str, body: bytes, content_type: str = "") -> Any: ...
     def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> Any: ...
     def fail(self, request_id: str, error_type: str, body: bytes) -> Any: ...
@@ -180,12 +181,20 @@ class FakeEnvironment:
         self.calls.append("thaw")
         self.frozen = False
 
-    async def stop(self, grace: float) -> Exited:
-        self.calls.append(f"stop {grace:g}")
+    async def reset(self) -> None:
+        self.calls.append("reset")
+        await self._kill()
+        self.frozen = False
+
+    async def _kill(self) -> None:
         for task in self._processes.values():
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    async def stop(self, grace: float) -> Exited:
+        self.calls.append(f"stop {grace:g}")
+        await self._kill()
         if self._exited is None:
             self._exited = Exited(reason=ExitReason.STOPPED)
             self._events.put_nowait(self._exited)
@@ -203,6 +212,7 @@ class FakeBackend:
             mounts=True,
             memory_limit=True,
             freeze=True,
+            reset=True,
             networks=frozenset({Network.NONE}),
         )
         self.listeners = listeners

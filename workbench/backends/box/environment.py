@@ -77,6 +77,7 @@ class BoxEnvironment:
         self._frozen = False
         self._oom_kills = 0
         self._out_of_memory = False
+        self._clearing: asyncio.Future[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._reason = ExitReason.FAILED
         self._forget: Callable[[BoxEnvironment], None] = lambda _: None
@@ -184,6 +185,16 @@ class BoxEnvironment:
         else:
             self._ask(b"continue")
 
+    async def reset(self) -> None:
+        """Have init end every other process, and wait until it has reaped the last."""
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
+        await self.thaw()
+        if self._clearing is None:
+            self._clearing = asyncio.get_running_loop().create_future()
+            self._box.send(b"reset")
+        await asyncio.shield(self._clearing)
+
     async def stop(self, grace: float) -> Exited:
         """SIGTERM to what was started, `grace` seconds, then the end of the sandbox."""
         self._end(ExitReason.STOPPED, grace)
@@ -232,6 +243,9 @@ class BoxEnvironment:
                     self._process_ended(int(name), int(code))
                 case [b"stopped"]:
                     pass
+                case [b"cleared"] if self._clearing is not None:
+                    self._clearing.set_result(None)
+                    self._clearing = None
                 case _:
                     raise ValueError("unknown")
         except (ValueError, KeyError):
@@ -289,6 +303,9 @@ class BoxEnvironment:
         for answer in answers:
             if not answer.done():
                 answer.set_exception(BackendError("the sandbox ended"))
+        if self._clearing is not None:  # its processes are gone all the same
+            self._clearing.set_result(None)
+            self._clearing = None
         for handle in sorted(self._running):
             oom = self._out_of_memory
             self._stream.process_exited(process.ended_as(handle, -signal.SIGKILL, oom=oom))

@@ -7,9 +7,9 @@ requests that arrive on CHANNEL, a Unix socket of type SEQPACKET: the number of 
 connect to. A message is fields joined by NUL:
 
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
-              signal ID NUMBER | connect ID PORT | stop | continue
+              signal ID NUMBER | connect ID PORT | stop | continue | reset
     from it:  ready (with the listener)
-              started ID | connected ID (with a socket) | failed ID MESSAGE | exited ID CODE PEAK | stopped
+              started ID | connected ID (with a socket) | failed ID MESSAGE | exited ID CODE PEAK | stopped | cleared
               (CODE negative: the signal that ended it; PEAK: the most memory it had, in KB)
 
 It reaps whatever is orphaned in the sandbox. It ends, and with it everything in the sandbox, when the channel closes.
@@ -186,14 +186,16 @@ def serve(channel: _socket.socket, readable: int, _writable: int) -> None:
             if fields[0] == b"connect":
                 connect(channel, fields[1], int(fields[2]))
                 continue
-            answer = handle(fields, output, started)
+            answer = handle(fields, output, started, channel)
             if output >= 0:
                 os.close(output)
             if answer:
                 channel.send(b"\0".join(answer))
 
 
-def handle(fields: list[bytes], output: int, started: dict[int, bytes]) -> tuple[bytes, ...] | None:
+def handle(
+    fields: list[bytes], output: int, started: dict[int, bytes], channel: _socket.socket
+) -> tuple[bytes, ...] | None:
     kind = fields[0]
     if kind == b"start":
         return start(fields[1], output, fields[2], int(fields[3]), fields[4:], started)
@@ -206,6 +208,10 @@ def handle(fields: list[bytes], output: int, started: dict[int, bytes]) -> tuple
         return (b"stopped",)
     elif kind == b"continue":
         kill(-1, _signal.SIGCONT)
+    elif kind == b"reset":
+        kill(-1, _signal.SIGKILL)
+        reap(channel, started, 0)  # whoever loses its parent becomes ours: until nobody is left
+        return (b"cleared",)
     return None
 
 
@@ -251,10 +257,10 @@ def connect(channel: _socket.socket, name: bytes, port: int) -> None:
     outgoing.close()
 
 
-def reap(channel: _socket.socket, started: dict[int, bytes]) -> None:
+def reap(channel: _socket.socket, started: dict[int, bytes], wait: int = os.WNOHANG) -> None:
     while True:
         try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | wait)
         except ChildProcessError:
             return
         if ended is None:

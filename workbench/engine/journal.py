@@ -1,0 +1,97 @@
+"""What an environment has to say: platform events and the output of its processes, each passing here once.
+
+From here it becomes lines in the function's log, in the format and from the level on that LoggingConfig names, and
+records for whoever subscribed (the Telemetry API, which no format and no level affects).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from workbench.engine import report
+from workbench.engine.clock import Clock
+from workbench.engine.invocation import Invocation
+from workbench.model import events as ev
+from workbench.model.functions import FunctionVersion
+from workbench.model.platform import Fault, PlatformEvent
+
+#: What the live view keeps of a line; a caller who asks for its log gets the whole of it.
+SHOWN_CHARACTERS = 4096
+
+#: Epoch seconds, the stream (`platform`, `function`, `extension`), and the platform event or the line.
+Subscriber = Callable[[float, str, PlatformEvent | str], None]
+
+
+class Journal:
+    """The journal of one environment. `subscribers` hear everything, in order, on the engine's loop."""
+
+    def __init__(self, clock: Clock, emit: Callable[[ev.Event], None], environment: str, version: FunctionVersion):
+        self.subscribers: list[Subscriber] = []
+        #: Whose log lines go to; `running` says that the runtime has its event, so that lines carry its request id.
+        self.invocation: Invocation | None = None
+        self.running = False
+        self._clock = clock
+        self._emit = emit
+        self._environment = environment
+        self._version = version
+        logging = version.configuration.settings.get("LoggingConfig", {})
+        self._json = logging.get("LogFormat") == "JSON"
+        self._system_level = report.SYSTEM_LEVELS.get(logging.get("SystemLogLevel", "INFO"), report.INFO)
+
+    def platform(self, event: PlatformEvent) -> None:
+        """A platform event happened."""
+        now = self._clock.time()
+        for subscriber in self.subscribers:
+            subscriber(now, "platform", event)
+        line = self._as_json(now, event) if self._json else report.text(event)
+        if line is not None:
+            self._line(now, "platform", line)
+
+    def fault(self, text: str) -> None:
+        """Something broke that no other event tells."""
+        self.platform(Fault(text))
+
+    def function(self, line: str) -> None:
+        """The runtime's process, or a child of it, wrote a line."""
+        now = self._clock.time()
+        for subscriber in self.subscribers:
+            subscriber(now, "function", line)
+        self._line(now, "function", line)
+
+    def extension(self, line: str) -> None:
+        """An extension wrote a line."""
+        now = self._clock.time()
+        for subscriber in self.subscribers:
+            subscriber(now, "extension", line)
+        self._line(now, "extension", line)
+
+    def _as_json(self, now: float, event: PlatformEvent) -> str | None:
+        level = report.level(event)
+        if level is None or level < self._system_level:
+            return None
+        kind, record = report.record(event)
+        return json.dumps({"time": report.timestamp(now), "type": kind, "record": record}, separators=(",", ":"))
+
+    def _line(self, now: float, stream: str, text: str) -> None:
+        invocation = self.invocation
+        request_id = None
+        if invocation is not None:
+            invocation.log(text)
+            if self.running:
+                request_id = invocation.request_id
+        if len(text) > SHOWN_CHARACTERS:
+            text = f"{text[:SHOWN_CHARACTERS]} … {len(text) - SHOWN_CHARACTERS} characters more"
+        version = self._version
+        self._emit(
+            ev.LogLine(
+                self._clock.monotonic_ns(),
+                now,
+                self._environment,
+                version.name,
+                version.version,
+                request_id,
+                stream,
+                text,
+            )
+        )

@@ -1,0 +1,85 @@
+"""What INIT and INVOKE of one environment work with."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+
+from workbench.engine.clock import Clock
+from workbench.engine.extensions import Extensions
+from workbench.engine.invocation import exited
+from workbench.engine.journal import Journal
+from workbench.engine.sandbox import Sandbox
+from workbench.model.functions import FunctionVersion
+from workbench.model.invocations import InvocationStatus
+from workbench.model.names import Account
+from workbench.model.platform import InitializationType
+
+_FATAL = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """The parts of one environment."""
+
+    id: str
+    version: FunctionVersion
+    initialization: InitializationType
+    account: Account
+    clock: Clock
+    journal: Journal
+    sandbox: Sandbox
+    extensions: Extensions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an invocation, or an INIT, cannot go on. `payload` is what the caller gets.
+
+    `keep` says that the sandbox may serve again once its processes are gone.
+    """
+
+    status: InvocationStatus
+    error_type: str | None
+    payload: bytes
+    reason: str
+    keep: bool = True
+
+
+def normal_error_type(given: str) -> str:
+    """The error type as logs and telemetry show it (AWS's runtime interface emulator, `fatalerror`)."""
+    found = _FATAL.search(given)
+    if found:
+        return found.group()
+    return "Function.Unknown" if given.startswith("Function.") else "Runtime.Unknown"
+
+
+def process_failure(request_id: str, code: int | None, number: int | None, *, oom: bool) -> Failure:
+    """The failure of a runtime whose process ended, with an exit code or by a signal."""
+    name = _signal_name(number)
+    if oom:
+        return Failure(
+            status=InvocationStatus.OOM,
+            error_type="Runtime.OutOfMemory",
+            payload=exited(request_id, code, name),
+            reason="out of memory",
+            keep=False,  # what is in /tmp is charged to the same memory
+        )
+    return Failure(
+        status=InvocationStatus.CRASH,
+        error_type="Runtime.ExitError",
+        payload=exited(request_id, code, name),
+        reason=f"runtime exited: {name or f'status {code}'}",
+    )
+
+
+def _signal_name(number: int | None) -> str | None:
+    """As Go prints it, which is what AWS's messages hold."""
+    if number is None:
+        return None
+    if number == signal.SIGKILL:
+        return "killed"
+    if number == signal.SIGSEGV:
+        return "segmentation fault"
+    return (signal.strsignal(number) or str(number)).lower()
