@@ -12,8 +12,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,13 @@ from workbench.engine.backend_host import BackendHost
 from workbench.engine.catalogue import Catalogue
 from workbench.engine.clock import SystemClock
 from workbench.engine.engine import Engine, Options
+from workbench.engine.recorder import Recorder
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
 from workbench.model.errors import BackendUnavailable, StateError, UsageError, WorkbenchError
 from workbench.model.names import Account
 from workbench.store.folder import StateFolder, own_folder, write_durably
+from workbench.store.history import HistoryFile
 from workbench.store.sqlite import SqliteStore
 from workbench.store.thread import StoreThread
 
@@ -130,6 +132,7 @@ async def open_engine(
         closing.callback(keeper.close)
         choice = await choose_backend(backend or project.backend)
         store = SqliteStore(folder)
+        history = HistoryFile(project.state, invocations=project.history_invocations, size=project.history_bytes)
         clock = SystemClock()
         account = Account(project.region, project.account)
 
@@ -155,6 +158,7 @@ async def open_engine(
             listeners=RuntimeApi(),
             backend=choice.name,
             make_backend=make_backend,
+            recorder=Recorder(clock, history, StoreThread(history, "history")),
             status=EngineStatus(
                 version=__version__,
                 pid=os.getpid(),
@@ -361,3 +365,13 @@ async def health_report() -> list[tuple[str, Health, bool]]:
             health, isolated = Health(usable=False, why=str(error)), False
         found.append((name, health, isolated))
     return found
+
+
+@contextmanager
+def past(project: Project) -> Iterator[HistoryFile]:
+    """The history of a project without an engine, to be looked at only."""
+    history = HistoryFile(project.state, read_only=True)
+    try:
+        yield history
+    finally:
+        history.close()

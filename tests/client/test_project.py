@@ -52,6 +52,7 @@ def test_the_environment_names_project_state_and_parameters(tmp_path: Path, monk
 def test_settings_are_read(tmp_path: Path) -> None:
     (tmp_path / "workbench.toml").write_text(
         'backend = "subprocess"\naccount = "123456789012"\nregion = "x"\nconcurrency = 5\nidle_stop = 7\n'
+        "[history]\ninvocations = 10\nbytes = 1_000\n"
     )
     found = find_project(tmp_path)
     assert found == Project(
@@ -63,6 +64,8 @@ def test_settings_are_read(tmp_path: Path) -> None:
         parameters={},
         concurrency_limit=5,
         idle_stop=7.0,
+        history_invocations=10,
+        history_bytes=1000,
     )
 
 
@@ -76,6 +79,10 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("concurrency = 1.5", "'concurrency' has a value of the wrong kind: 1.5"),
         ("parameters = []", "'parameters' has a value of the wrong kind"),
         ('account = "1"', "'account' must be twelve digits, not '1'"),
+        ("history = 5", "'history' has a value of the wrong kind: 5"),
+        ("history.days = 5", "[history] takes 'invocations' and 'bytes', each a number; not days = 5"),
+        ("history.bytes = -1", "each a number; not bytes = -1"),
+        ("history.bytes = true", "each a number; not bytes = True"),
         ("account = 123456789012", "'account' has a value of the wrong kind"),
     ],
 )

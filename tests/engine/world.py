@@ -11,11 +11,13 @@ from typing import Any
 
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.engine import Engine, Options
+from workbench.engine.recorder import Recorder
 from workbench.live.view import EngineStatus
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.store.folder import StateFolder
+from workbench.store.history import HistoryFile
 from workbench.store.sqlite import SqliteStore
 from workbench.testing.clock import VirtualClock
 from workbench.testing.fakes import FakeBackend, FakeListeners, FakeRuntimes, Program, echo
@@ -26,7 +28,7 @@ ROLE = "arn:aws:iam::000000000000:role/test"
 class InlineThread:
     """Runs the store's calls where they are made, so that nothing needs another thread to settle."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore | HistoryFile) -> None:
         self._store = store
 
     async def run(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -97,7 +99,7 @@ def archive(files: dict[str, str]) -> bytes:
 async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIterator[World]:
     clock, listeners = VirtualClock(), FakeListeners()
     backend = FakeBackend(listeners, program)
-    store = SqliteStore(StateFolder(state))
+    store, history = SqliteStore(StateFolder(state)), HistoryFile(state)
 
     async def make_backend(name: str) -> BackendHost:
         return BackendHost(name, backend)
@@ -110,6 +112,7 @@ async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIt
         listeners=listeners,
         backend="fake",
         make_backend=make_backend,
+        recorder=Recorder(clock, history, InlineThread(history)),
         status=EngineStatus(
             version="0",
             pid=1,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import alias, deploy, doctor, fire, listing, logs, publish, serve, status, stop, tui
+from workbench.cli import alias, deploy, doctor, fire, history, listing, logs, publish, serve, status, stop, tui
 from workbench.cli.output import say
 from workbench.model.errors import WorkbenchError
 
@@ -54,6 +54,7 @@ app.command("list")(listing.list_functions)
 app.command("publish")(publish.publish)
 app.add_typer(alias.app, name="alias")
 app.command("logs")(logs.logs)
+app.add_typer(history.app, name="history")
 app.command("doctor")(doctor.doctor)
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.output import write_bytes
 from workbench.model.errors import TooManyRequests, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
+    from workbench.client.project import Project
 
 
 class Output(StrEnum):
@@ -40,32 +47,43 @@ def fire(
 
     Exit codes: 0 success, 1 the function failed, 2 usage, 3 throttled, 4 the engine or backend failed.
     """
-    from workbench.app import run
     from workbench.client.project import find_project
 
-    ref = _reference(name, qualifier)
-    payload = read_event(event)
-    project = find_project()
+    request = InvokeRequest(
+        function=_reference(name, qualifier),
+        payload=read_event(event),
+        type=type,
+        logs=type is InvocationType.REQUEST_RESPONSE,
+        backend=None if backend in (None, "auto") else backend,
+    )
+    if count == 1:
+        work = partial(once, request=request, output=output)
+    else:
+        work = partial(_many, request=request, count=count, concurrency=concurrency, rate=rate)
+    carry_out(find_project(), request, work, backend=backend, seed=seed, template=template)
+
+
+def carry_out(
+    project: Project,
+    request: InvokeRequest,
+    work: Callable[[EnginePort], Awaitable[int]],
+    *,
+    backend: str | None = None,
+    seed: int | None = None,
+    template: Path | None = None,
+) -> None:
+    """Bring the function of a request to an engine, do `work` there, and exit with the code that it answers."""
+    from workbench.app import run
+    from workbench.cli.engines import attach
+
     code = 0
 
     async def main() -> None:
         nonlocal code
-        from workbench.cli.engines import attach
-
         async with attach(project, backend=backend, seed=seed) as attached:
-            await _bring(attached.port, project, ref, template)
-            request = InvokeRequest(
-                function=ref,
-                payload=payload,
-                type=type,
-                logs=type is InvocationType.REQUEST_RESPONSE,
-                backend=None if backend in (None, "auto") else backend,
-            )
-            if count == 1:
-                code = await _once(attached.port, request, output)
-            else:
-                code = await _many(attached.port, request, count, concurrency, rate)
-            if type is InvocationType.EVENT:
+            await _bring(attached.port, project, request.function, template)
+            code = await work(attached.port)
+            if request.type is InvocationType.EVENT:
                 await attached.drained()
 
     run(main())
@@ -112,7 +130,7 @@ def _reference(name: str, qualifier: str | None) -> FunctionRef:
     return FunctionRef(name, named or qualifier or None)
 
 
-async def _bring(port: Any, project: Any, ref: FunctionRef, template: Path | None) -> None:
+async def _bring(port: EnginePort, project: Project, ref: FunctionRef, template: Path | None) -> None:
     """Have the function as the project's template has it now, so that what runs is what is in the folder.
 
     Raises:
@@ -142,7 +160,8 @@ async def _bring(port: Any, project: Any, ref: FunctionRef, template: Path | Non
     raise UsageError(f"there is no function '{ref.name}'; {there}")
 
 
-async def _once(port: Any, request: InvokeRequest, output: Output) -> int:
+async def once(port: EnginePort, request: InvokeRequest, output: Output = Output.TEXT) -> int:
+    """One invocation, told; the exit code."""
     result: InvocationResult = await port.invoke(request)
     if output is Output.JSON:
         sys.stdout.write(json.dumps(as_json(result)) + "\n")
@@ -151,11 +170,11 @@ async def _once(port: Any, request: InvokeRequest, output: Output) -> int:
     if request.type is not InvocationType.REQUEST_RESPONSE:
         sys.stdout.write(f"{result.request_id}\n")
         return 0
-    _write_payload(result.payload)
+    write_bytes(result.payload)
     return 1 if result.function_error else 0
 
 
-async def _many(port: Any, request: InvokeRequest, count: int, concurrency: int, rate: float) -> int:
+async def _many(port: EnginePort, request: InvokeRequest, count: int, concurrency: int, rate: float) -> int:
     """One NDJSON line a result as it comes, a summary on stderr; the gravest exit code in the order 4, 1, 3."""
     import asyncio
 
@@ -228,13 +247,3 @@ def _write_log(log: str) -> None:
         log = sanitize(log)
     sys.stderr.write(log)
     sys.stderr.flush()
-
-
-def _write_payload(payload: bytes) -> None:
-    if sys.stdout.isatty():
-        from workbench.model.text import sanitize
-
-        sys.stdout.write(sanitize(payload.decode("utf-8", "replace")) + "\n")
-    else:
-        sys.stdout.buffer.write(payload)
-    sys.stdout.flush()

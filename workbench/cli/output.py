@@ -8,9 +8,19 @@ from typing import TextIO
 import typer
 
 
-def echo(text: str) -> None:
+def echo(text: str, end: str = "\n") -> None:
     """A line of output."""
-    typer.echo(_harmless(text, sys.stdout))
+    typer.echo(_harmless(text, sys.stdout) + end, nl=False)
+
+
+def write_bytes(content: bytes) -> None:
+    """Output that is a program's: byte for byte, but harmless and as a line on a terminal."""
+    if sys.stdout.isatty():
+        echo(content.decode("utf-8", "replace"))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
 
 
 def say(message: str) -> None:

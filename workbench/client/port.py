@@ -11,7 +11,8 @@ from typing import Protocol
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
-from workbench.model.invocations import InvocationResult, InvokeRequest
+from workbench.model.history import InvocationRecord, PastInvocation
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
 from workbench.model.names import Account, FunctionRef
 from workbench.model.routes import Route
 
@@ -130,6 +131,29 @@ class EnginePort(ResourcePort, Protocol):
     # -- environments
     async def stop_environment(self, environment: str) -> None:
         """End an environment at once; an invocation in it fails as when its sandbox is killed."""
+
+    # -- history
+    async def get_invocation(self, request_id: str) -> InvocationRecord:
+        """An invocation that ended, with its whole event, response and log; of a retried event the last attempt.
+
+        Raises:
+            ResourceNotFound: it is not, or no longer, in the history.
+            StateError: the history cannot be read.
+        """
+
+    async def list_invocations(
+        self,
+        *,
+        function: str | None = None,
+        status: InvocationStatus | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> tuple[PastInvocation, ...]:
+        """Invocations that ended, the last one first; `before`, the `n` of one, goes on behind it.
+
+        Raises:
+            StateError: the history cannot be read.
+        """
 
     # -- live
     async def changes(self, since: int) -> Delta:

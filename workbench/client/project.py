@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.model.errors import UsageError
+from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS
 
 MARKERS = ("workbench.toml", ".workbench", "template.yaml")
 DEFAULT_ACCOUNT = "000000000000"
@@ -28,6 +29,8 @@ class Project:
     parameters: dict[str, str]
     concurrency_limit: int = 1000
     idle_stop: float = 300.0
+    history_invocations: int = MAX_INVOCATIONS
+    history_bytes: int = MAX_BYTES
 
     @property
     def name(self) -> str:
@@ -70,6 +73,7 @@ def find_project(start: Path | None = None) -> Project:
     for pair in filter(None, os.environ.get("WORKBENCH_PARAMETERS", "").split(",")):
         key, _, value = pair.partition("=")
         parameters[key] = value
+    history = settings("history", dict, {})
     return Project(
         root=root,
         state=Path(state).absolute() if state else root / ".workbench",
@@ -79,6 +83,8 @@ def find_project(start: Path | None = None) -> Project:
         parameters=parameters,
         concurrency_limit=settings("concurrency", int, 1000),
         idle_stop=float(settings("idle_stop", (int, float), 300.0)),
+        history_invocations=history.get("invocations", MAX_INVOCATIONS),
+        history_bytes=history.get("bytes", MAX_BYTES),
     )
 
 
@@ -91,7 +97,7 @@ def _settings(path: Path) -> Any:
             values = tomli.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}") from error
-    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop"}
+    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop", "history"}
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")
 
@@ -104,6 +110,11 @@ def _settings(path: Path) -> Any:
     account = setting("account", str, DEFAULT_ACCOUNT)
     if len(account) != 12 or not account.isdigit():
         raise UsageError(f"{path}: 'account' must be twelve digits, not {account!r}")
+    for name, bound in setting("history", dict, {}).items():
+        if name not in ("invocations", "bytes") or not isinstance(bound, int) or isinstance(bound, bool) or bound < 0:
+            raise UsageError(
+                f"{path}: [history] takes 'invocations' and 'bytes', each a number; not {name} = {bound!r}"
+            )
     return setting
 
 

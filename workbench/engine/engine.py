@@ -23,6 +23,7 @@ from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
 from workbench.engine.queue import EventQueue
+from workbench.engine.recorder import Recorder
 from workbench.engine.resources import urls
 from workbench.engine.resources.account import AccountResources
 from workbench.engine.resources.attached import AttachedResources
@@ -39,6 +40,7 @@ from workbench.model.errors import (
     WorkbenchError,
 )
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
+from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.routes import Route
@@ -77,6 +79,7 @@ class Engine(AttachedResources, AccountResources):
         listeners: ListenerFactory,
         backend: str,
         make_backend: Callable[[str], Awaitable[BackendHost]],
+        recorder: Recorder,
         status: EngineStatus,
         options: Options,
         on_stop: Callable[[], None] | None = None,
@@ -90,6 +93,7 @@ class Engine(AttachedResources, AccountResources):
         self._runtimes = runtimes
         self._default_backend = backend
         self._make_backend = make_backend
+        self._recorder = recorder
         self._status = status
         self._on_stop = on_stop
         self._hosts: dict[str, BackendHost] = {}
@@ -104,7 +108,7 @@ class Engine(AttachedResources, AccountResources):
         self._tables = Tables(account=options.account, concurrency_limit=options.concurrency_limit)
         self._services = Services(
             clock=clock,
-            emit=self.live.apply,
+            emit=self._emit,
             spawn=self._spawn,
             listeners=listeners,
             account=options.account,
@@ -120,7 +124,7 @@ class Engine(AttachedResources, AccountResources):
             store,
             thread,
             runtimes,
-            self.live.apply,
+            self._emit,
             self._spawn,
             self._retire,
             self._urls_changed,
@@ -176,6 +180,7 @@ class Engine(AttachedResources, AccountResources):
                 await host.aclose()
             except WorkbenchError as error:
                 _log.warning("%s", error)
+        await self._recorder.aclose()
         await self._thread.aclose()
 
     async def drained(self) -> None:
@@ -212,8 +217,19 @@ class Engine(AttachedResources, AccountResources):
         now = self._clock.monotonic_ns()
         reason = admit(tables)
         if reason is not None:
-            self.live.apply(
-                ev.InvocationRefused(now, request_id, ref.name, ref.qualifier, request.type, reason, self._clock.time())
+            self._emit(
+                ev.InvocationRefused(
+                    now,
+                    request_id,
+                    ref.name,
+                    ref.qualifier,
+                    request.type,
+                    reason,
+                    self._clock.time(),
+                    payload=request.payload,
+                    trace_id=request.trace_id,
+                    client_context=request.client_context,
+                )
             )
             raise TooManyRequests(reason)
         tables.concurrency += 1
@@ -246,7 +262,7 @@ class Engine(AttachedResources, AccountResources):
         else:
             identity = _environment_id()
             invocation.placed = None
-            self.live.apply(self._accepted(invocation, identity, True, placement.why))
+            self._emit(self._accepted(invocation, identity, True, placement.why))
             self._spawn(self._cold_start(invocation, identity, pool, backend))
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
@@ -278,7 +294,7 @@ class Engine(AttachedResources, AccountResources):
     def _refuse(self, invocation: Invocation, error: WorkbenchError) -> None:
         """No environment can be made for it."""
         now = self._clock.monotonic_ns()
-        self.live.apply(
+        self._emit(
             ev.InvocationFinished(
                 now, invocation.request_id, InvocationStatus.FAILED, str(error).encode(), 0.0, 0, None, 0, error.title
             )
@@ -300,6 +316,10 @@ class Engine(AttachedResources, AccountResources):
             why,
             request.payload,
             self._clock.time(),
+            request.backend or self._default_backend,
+            invocation.version.configuration.memory_size,
+            invocation.trace_id,
+            request.client_context,
         )
 
     def _released(self, invocation: Invocation) -> None:
@@ -491,10 +511,25 @@ class Engine(AttachedResources, AccountResources):
         return self._routes
 
     # -- what faces read
+    async def get_invocation(self, request_id: str) -> InvocationRecord:
+        return await self._recorder.get(request_id)
+
+    async def list_invocations(
+        self,
+        *,
+        function: str | None = None,
+        status: InvocationStatus | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> tuple[PastInvocation, ...]:
+        return await self._recorder.newest(function, status, limit, before)
+
     async def changes(self, since: int) -> Delta:
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())
 
     async def status(self) -> EngineStatus:
+        if self._recorder.trouble:
+            return replace(self._status, notes=(*self._status.notes, f"no history: {self._recorder.trouble}"))
         return self._status
 
     def announce(self, urls: Mapping[str, str]) -> None:
@@ -505,6 +540,11 @@ class Engine(AttachedResources, AccountResources):
         if self._on_stop is None:
             raise UsageError("this engine ends with the command that started it")
         self._on_stop()
+
+    def _emit(self, event: ev.Event) -> None:
+        """One step of the engine, to all who follow it."""
+        self.live.apply(event)
+        self._recorder.apply(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -16,9 +16,6 @@ from workbench.model import events as ev
 from workbench.model.functions import FunctionVersion
 from workbench.model.platform import Fault, PlatformEvent
 
-#: What the live view keeps of a line; a caller who asks for its log gets the whole of it.
-SHOWN_CHARACTERS = 4096
-
 #: Epoch seconds, the stream (`platform`, `function`, `extension`), and the platform event or the line.
 Subscriber = Callable[[float, str, PlatformEvent | str], None]
 
@@ -80,8 +77,6 @@ class Journal:
             invocation.log(text)
             if self.running:
                 request_id = invocation.request_id
-        if len(text) > SHOWN_CHARACTERS:
-            text = f"{text[:SHOWN_CHARACTERS]} … {len(text) - SHOWN_CHARACTERS} characters more"
         version = self._version
         self._emit(
             ev.LogLine(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from workbench.model.attached import Attached
 from workbench.model.functions import Alias, FunctionVersion
-from workbench.model.invocations import QueuedEvent
+from workbench.model.history import InvocationRecord, PastInvocation
+from workbench.model.invocations import InvocationStatus, QueuedEvent
 from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
@@ -161,6 +162,21 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and locks."""
+
+
+class History(Protocol):
+    """Invocations that ended. All calls come from one thread; each may raise a StateError, after which it goes on."""
+
+    def append(self, records: Iterable[InvocationRecord]) -> None:
+        """Keep these; they may be asked for a second time."""
+
+    def get(self, request_id: str) -> InvocationRecord:
+        """The last attempt of an invocation."""
+
+    def newest(
+        self, *, function: str | None, status: InvocationStatus | None, limit: int, before: int | None
+    ) -> tuple[PastInvocation, ...]:
+        """Those that ended last first, from behind number `before` on."""
 
 
 class StoreThread(Protocol):

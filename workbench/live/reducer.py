@@ -23,8 +23,9 @@ from workbench.model.environments import EnvironmentState
 from workbench.model.functions import FunctionVersion, unchanged
 from workbench.model.invocations import InvocationStatus
 from workbench.model.names import LATEST
+from workbench.model.text import shortened
 
-#: Bytes of an event or a response that a view carries.
+#: Bytes of an event or a response that a view carries, and characters of a line of log.
 EXCERPT = 4096
 #: Finished environments that stay to be looked at.
 GONE_ENVIRONMENTS = 200
@@ -312,7 +313,7 @@ class Live:
                 event.version,
                 event.request_id,
                 event.stream,
-                event.text,
+                shortened(event.text, EXCERPT),
             )
         )
         self._log_seqs.append(self.seq)

@@ -1,4 +1,4 @@
-"""Event records: every step of the engine, typed. `live` reduces them; nothing else needs to listen.
+"""Event records: every step of the engine, typed. `live` reduces them to what is now, the recorder to what was.
 
 All `t` are nanoseconds of the engine's monotonic clock; `wall` is epoch seconds.
 """
@@ -84,6 +84,10 @@ class InvocationAccepted:
     why: str
     payload: bytes
     wall: float
+    backend: str = ""
+    memory_size: int = 0
+    trace_id: str | None = None
+    client_context: str | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +123,9 @@ class InvocationRefused:
     reason: str
     wall: float
     status: InvocationStatus = InvocationStatus.THROTTLED
+    payload: bytes = b""
+    trace_id: str | None = None
+    client_context: str | None = None
 
 
 @dataclass(slots=True)

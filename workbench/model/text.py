@@ -39,3 +39,10 @@ def one_line(text: str) -> str:
     if "\n" in text or "\t" in text:
         text = text.rstrip("\n").replace("\n", " ⏎ ").replace("\t", "  ")
     return text
+
+
+def shortened(text: str, characters: int) -> str:
+    """The text, or its beginning and how much of it is missing."""
+    if len(text) <= characters:
+        return text
+    return f"{text[:characters]} … {len(text) - characters} characters more"

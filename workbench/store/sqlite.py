@@ -26,6 +26,7 @@ from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.store import archive as archives
 from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
+from workbench.store.migrations import migrate
 
 R = TypeVar("R", bound=Record)
 
@@ -75,7 +76,7 @@ class SqliteStore:
             self._db.execute("PRAGMA synchronous=FULL")
             if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(found)
-            self._migrate()
+            migrate(self._db, self._file, MIGRATIONS)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise self._damaged(error) from error
@@ -267,13 +268,6 @@ class SqliteStore:
                 raise
         except sqlite3.Error as error:
             raise StateError(f"{self._file}: {error}") from error
-
-    def _migrate(self) -> None:
-        at = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if at > len(MIGRATIONS):
-            raise StateError(f"{self._file} was written by a newer Workbench", mend="upgrade Workbench")
-        for number, script in enumerate(MIGRATIONS[at:], start=at + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
 
 
 @contextmanager

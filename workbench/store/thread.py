@@ -1,4 +1,4 @@
-"""The store's own thread: its disk never holds up an invocation, and its calls keep their order."""
+"""A thread of its own for each store: the disk never holds up an invocation, and calls keep their order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class _Closable(Protocol):
 class StoreThread:
     """Satisfies `engine.ports.StoreThread`."""
 
-    def __init__(self, store: _Closable) -> None:
+    def __init__(self, store: _Closable, name: str = "store") -> None:
         self._store = store
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, call: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *args))

@@ -1,0 +1,252 @@
+"""What ran: invocations that have ended, in a SQLite file of their own beside the durable state.
+
+Losing the last moments of it in a power cut is no harm, so nothing waits for the disk (WAL, synchronous=NORMAL). A file
+that is damaged is moved aside: history never keeps an engine from its work. All calls come from one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workbench.model.errors import ResourceNotFound, StateError
+from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS, InvocationRecord, PastInvocation, PastLine
+from workbench.model.invocations import InvocationStatus, InvocationType
+from workbench.store.folder import own_file
+from workbench.store.migrations import migrate
+
+FILE = "history.db"
+#: The bodies come last: a list of invocations is read without touching their pages.
+MIGRATIONS = (
+    """
+    CREATE TABLE invocations (n INTEGER PRIMARY KEY, request_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+        function TEXT NOT NULL, qualifier TEXT, version TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+        wall REAL NOT NULL, started_ms REAL, finished_ms REAL NOT NULL, init_ms REAL, duration_ms REAL NOT NULL,
+        billed_ms INTEGER NOT NULL, memory_size INTEGER NOT NULL, max_memory_mb INTEGER NOT NULL, environment TEXT,
+        backend TEXT, cold INTEGER NOT NULL, why TEXT NOT NULL, error_type TEXT, trace_id TEXT, client_context TEXT,
+        event_size INTEGER NOT NULL, response_size INTEGER NOT NULL, log_dropped INTEGER NOT NULL,
+        log TEXT NOT NULL, event BLOB NOT NULL, response BLOB NOT NULL) STRICT;
+    CREATE INDEX by_request ON invocations (request_id);
+    CREATE INDEX by_function ON invocations (function, n);
+    """,
+)
+_SUMMARY = tuple(field.name for field in fields(PastInvocation))
+_WHOLE = tuple(field.name for field in fields(InvocationRecord))
+_WRITTEN = tuple(name for name in _WHOLE if name != "n")
+_INSERT = f"INSERT INTO invocations ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+#: What SQLite says of a file that is none of its own, or not whole.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+#: Bytes that the write-ahead log keeps on the disk after it was emptied.
+_WAL_BYTES = 4_000_000
+#: Seconds that a write waits for another process, such as a shell that looks into the file.
+_PATIENCE = 5.0
+_log = logging.getLogger("workbench.history")
+
+Kind = TypeVar("Kind", bound=PastInvocation)
+
+
+class HistoryFile:
+    """The history of a state folder, bounded by a number of invocations and by bytes. Opened when first used.
+
+    With `read_only` it is only looked at, as while an engine writes it; a file that is not there is an empty history.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        invocations: int = MAX_INVOCATIONS,
+        size: int = MAX_BYTES,
+        read_only: bool = False,
+    ) -> None:
+        self.path = folder / FILE
+        self._keep = invocations
+        self._size = size
+        self._read_only = read_only
+        self._db: sqlite3.Connection | None = None
+        self._count = 0
+
+    # -- writing
+    def append(self, records: Iterable[InvocationRecord]) -> None:
+        """Keep these, and forget the oldest ones beyond the bounds; `n` and `attempt` are given here.
+
+        Records that are made while they are taken leave others their turn on the processor. They are asked for anew
+        when a damaged file had to be replaced.
+
+        Raises:
+            StateError: the disk does not take them; none of them is kept then.
+        """
+        try:
+            self._append(records)
+        except _Damaged:
+            self._append(records)
+
+    def _append(self, records: Iterable[InvocationRecord]) -> None:
+        with self._errors():
+            db = self._open()
+            assert db is not None
+            before = self._count
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                for record in records:
+                    attempt = record.attempt if record.type is not InvocationType.EVENT else _attempts(db, record) + 1
+                    db.execute(_INSERT, _row(record, attempt))
+                    self._count += 1
+                self._forget_oldest(db)
+                db.execute("COMMIT")
+            except BaseException:
+                self._count = before
+                with suppress(sqlite3.Error):
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                raise
+
+    def _forget_oldest(self, db: sqlite3.Connection) -> None:
+        oldest = max(self._count - self._keep, 0)
+        while oldest or (self._count and _used(db) > self._size):
+            oldest = oldest or 1 + self._count // 50
+            db.execute("DELETE FROM invocations WHERE n IN (SELECT n FROM invocations ORDER BY n LIMIT ?)", (oldest,))
+            self._count -= oldest
+            oldest = 0
+
+    # -- reading
+    def get(self, request_id: str) -> InvocationRecord:
+        """The last attempt of an invocation.
+
+        Raises:
+            ResourceNotFound: it is not, or no longer, in the history.
+            StateError: the file cannot be read.
+        """
+        with self._errors():
+            db = self._open()
+            query = f"SELECT {', '.join(_WHOLE)} FROM invocations WHERE request_id = ? ORDER BY n DESC LIMIT 1"
+            row = db.execute(query, (request_id,)).fetchone() if db else None
+            if row is None:
+                raise ResourceNotFound(f"the history has no invocation '{request_id}'")
+            values = dict(zip(_WHOLE, row, strict=True))
+            values["log"] = tuple(PastLine(*line) for line in json.loads(values["log"]))
+            return _value(InvocationRecord, values)
+
+    def newest(
+        self, *, function: str | None, status: InvocationStatus | None, limit: int, before: int | None
+    ) -> tuple[PastInvocation, ...]:
+        """Invocations, the one that ended last first; `before` goes on behind that `n`.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        wanted = {"function = ?": function, "status = ?": status and status.value, "n < ?": before}
+        given = {term: value for term, value in wanted.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
+        query = f"SELECT {', '.join(_SUMMARY)} FROM invocations {where} ORDER BY n DESC LIMIT ?"
+        with self._errors():
+            db = self._open()
+            rows = db.execute(query, (*given.values(), limit)).fetchall() if db else []
+            return tuple(_value(PastInvocation, dict(zip(_SUMMARY, row, strict=True))) for row in rows)
+
+    def close(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    # -- the file
+    def _open(self) -> sqlite3.Connection | None:
+        """The database; None only for a reader who finds none."""
+        if self._db is not None:
+            return self._db
+        if self._read_only and not self.path.exists():
+            return None
+        for suffix in ("", "-wal", "-shm"):
+            if not suffix or os.path.lexists(f"{self.path}{suffix}"):
+                own_file(Path(f"{self.path}{suffix}"))
+        mode = "ro" if self._read_only else "rw"
+        address = f"{self.path.absolute().as_uri()}?mode={mode}"
+        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
+        try:
+            if not self._read_only:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=NORMAL")
+                db.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
+            elif not db.execute("PRAGMA user_version").fetchone()[0]:  # its engine is just making it
+                db.close()
+                return None
+            migrate(db, self.path, MIGRATIONS)
+            self._count = db.execute("SELECT count(*) FROM invocations").fetchone()[0]
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+        return db
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """An error of SQLite or of the disk reaches the caller as a StateError; what is damaged is moved aside."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+                raise StateError(f"{self.path}: {error}") from error
+            if self._read_only:
+                raise StateError(f"{self.path} is damaged: {error}", mend="move it away to start afresh") from error
+            aside = self._move_aside()
+            _log.warning("the history was damaged (%s) and is now %s; a new one was begun", error, aside)
+            raise _Damaged(f"the history was damaged and is now {aside}") from error
+        except ValueError as error:
+            raise StateError(f"{self.path}: {error}") from error
+        except OSError as error:
+            raise StateError(f"{self.path}: {error.strerror or error}") from error
+
+    def _move_aside(self) -> Path:
+        self.close()
+        aside = self.path.with_name(f"{FILE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+        return aside
+
+
+class _Damaged(StateError):
+    """The file was moved aside."""
+
+
+def _used(db: sqlite3.Connection) -> int:
+    """Bytes of the file that hold something; what was freed is used again before the file grows."""
+    pages, free, size = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _attempts(db: sqlite3.Connection, record: InvocationRecord) -> int:
+    query = "SELECT coalesce(max(attempt), 0) FROM invocations WHERE request_id = ?"
+    return int(db.execute(query, (record.request_id,)).fetchone()[0])
+
+
+def _row(record: InvocationRecord, attempt: int) -> list[Any]:
+    values = {name: _whole(getattr(record, name)) for name in _WRITTEN}
+    values["attempt"] = attempt
+    values["type"], values["status"] = record.type.value, record.status.value
+    values["log"] = json.dumps([(round(line.ms, 3), line.stream, line.text) for line in record.log])
+    return list(values.values())
+
+
+def _whole(value: Any) -> Any:
+    """Text that SQLite takes: half a surrogate pair becomes a question mark."""
+    if value.__class__ is str and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def _value(kind: type[Kind], values: dict[str, Any]) -> Kind:
+    values["type"], values["status"] = InvocationType(values["type"]), InvocationStatus(values["status"])
+    values["cold"] = bool(values["cold"])
+    return kind(**values)
