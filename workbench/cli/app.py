@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import alias, deploy, doctor, fire, history, listing, logs, publish, serve, status, stop, tui
+from workbench.cli import alias, deploy, diff, doctor, fire, history, listing, logs, publish, serve, status, stop, tui
 from workbench.cli.output import say
 from workbench.model.errors import WorkbenchError
 
@@ -52,6 +52,7 @@ app.command("deploy")(deploy.deploy)
 app.command("fire")(fire.fire)
 app.command("list")(listing.list_functions)
 app.command("publish")(publish.publish)
+app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
