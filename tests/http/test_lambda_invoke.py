@@ -51,6 +51,13 @@ def test_the_tail_is_the_last_4_kb_of_the_log(client, port):
     assert [request.logs for request in port.invoked] == [True, False]
 
 
+@pytest.mark.parametrize("first", ["INIT_START Runtime Version: x\n", '{"time":"t","type":"platform.initStart"}\n', ""])
+def test_the_tail_has_no_start_of_init(client, port, first):
+    port.result = replace(port.result, log=f"{first}START\nINIT_START is what a function says\n")
+    answer = client.invoke(FunctionName="fn", LogType="Tail")
+    assert base64.b64decode(answer["LogResult"]) == b"START\nINIT_START is what a function says\n"
+
+
 def test_a_function_error_is_a_200_with_a_header(client, port):
     port.result = replace(port.result, function_error="Unhandled", executed_version="7", payload=b"{}")
     answer = client.invoke(FunctionName="fn")

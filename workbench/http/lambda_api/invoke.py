@@ -110,7 +110,10 @@ def invocation(
 
 
 def log_tail(log: str) -> str:
-    """The end of a log, in base64."""
+    """The end of a log, in base64. AWS's has no line about the start of INIT, which precedes all others."""
+    first, _, rest = log.partition("\n")
+    if first.startswith("INIT_START ") or '"type":"platform.initStart"' in first:
+        log = rest
     return base64.b64encode(log.encode("utf-8", "replace")[-LOG_TAIL_BYTES:]).decode("ascii")
 
 
