@@ -3,8 +3,10 @@
 Deltas go through JSON and back, as over the wire, so that the face never shares an object with its engine.
 """
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import count
 
 from workbench.live.reducer import Live
@@ -12,10 +14,10 @@ from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.errors import EngineGone
-from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion
+from workbench.model.errors import EngineGone, PreconditionFailed
+from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, unchanged
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
-from workbench.model.names import LATEST, Account
+from workbench.model.names import LATEST, Account, FunctionRef
 
 MS = 1_000_000
 WALL = 1_760_000_000.0
@@ -44,8 +46,12 @@ class FakeEngine:
         self.stops = 0
         self.answer: Callable[[InvokeRequest], Awaitable[InvocationResult]] | None = None
         self.engine_status = status
+        self.versions: dict[str, dict[str, FunctionVersion]] = {}
+        self.aliases: dict[str, dict[str, Alias]] = {}
+        self.archives: dict[str, bytes] = {}
         self._functions_of: dict[str, str] = {}
         self._ids = count(1)
+        self._revisions = count(1)
 
     @property
     def wall(self) -> float:
@@ -55,25 +61,44 @@ class FakeEngine:
         self.now += int(ms * MS)
 
     # -- what happens
-    def function(self, name: str, *, memory: int = 128, version: str = LATEST, state=FunctionState.ACTIVE) -> None:
-        configuration = FunctionConfiguration(
-            runtime="python3.12", handler="app.handler", role="arn:aws:iam::000000000000:role/x", memory_size=memory
-        )
-        code = Code(sha256="0" * 64, size=100)
+    def function(
+        self,
+        name: str,
+        *,
+        memory: int = 128,
+        version: str = LATEST,
+        state=FunctionState.ACTIVE,
+        archive: bytes = b"",
+        role: str = "arn:aws:iam::000000000000:role/x",
+        **configuration,
+    ) -> None:
         made = FunctionVersion(
             name=name,
             version=version,
-            configuration=configuration,
-            code=code,
+            configuration=FunctionConfiguration(
+                runtime="python3.12", handler="app.handler", role=role, memory_size=memory, **configuration
+            ),
+            code=Code(sha256=hashlib.sha256(archive).hexdigest(), size=len(archive)),
             revision_id="r",
             last_modified=WALL,
             state=state,
         )
+        self.archives[made.code.sha256] = archive
+        self._take(made)
+
+    def _take(self, made: FunctionVersion) -> None:
+        self.versions.setdefault(made.name, {})[made.version] = made
         self.live.apply(ev.FunctionChanged(self.now, made))
 
-    def alias(self, function: str, name: str, version: str, weights: dict[str, float] | None = None) -> None:
-        alias = Alias(function=function, name=name, version=version, weights=weights or {}, revision_id="r")
+    def alias(self, function: str, name: str, version: str, weights: dict[str, float] | None = None) -> Alias:
+        revision = f"revision-{next(self._revisions)}"
+        alias = Alias(function=function, name=name, version=version, weights=weights or {}, revision_id=revision)
+        return self._take_alias(alias)
+
+    def _take_alias(self, alias: Alias) -> Alias:
+        self.aliases.setdefault(alias.function, {})[alias.name] = alias
         self.live.apply(ev.AliasChanged(self.now, alias))
+        return alias
 
     def environment(self, id: str, state: State, function: str, *, version: str = LATEST, reason: str = "") -> None:
         self._functions_of[id] = function
@@ -163,6 +188,71 @@ class FakeEngine:
         return InvocationResult(
             request_id=id, status=InvocationStatus.SUCCESS, payload=b'{"message": "Hello, Ada!"}', duration_ms=38
         )
+
+    # -- functions, versions and aliases
+    def _ask(self) -> None:
+        self._check()
+        if self.raises is not None:
+            raise self.raises
+
+    async def list_versions(self, name: str) -> tuple[FunctionVersion, ...]:
+        self._check()
+        return tuple(self.versions[name].values())
+
+    async def list_aliases(self, function: str) -> tuple[Alias, ...]:
+        self._check()
+        return tuple(alias for _, alias in sorted(self.aliases.get(function, {}).items()))
+
+    async def get_alias(self, function: str, name: str) -> Alias:
+        self._ask()
+        return self.aliases[function][name]
+
+    async def create_alias(self, function, name, version, *, description="", weights=None) -> Alias:
+        self._ask()
+        return self._take_alias(
+            replace(self.alias(function, name, version, dict(weights or {})), description=description)
+        )
+
+    async def update_alias(
+        self, function, name, *, version=None, description=None, weights=None, revision_id=None
+    ) -> Alias:
+        self._ask()
+        alias = self.aliases[function][name]
+        if revision_id not in (None, alias.revision_id):
+            raise PreconditionFailed("The Revision Id provided does not match the latest Revision Id.")
+        return self._take_alias(
+            replace(
+                alias,
+                version=version or alias.version,
+                description=alias.description if description is None else description,
+                weights=alias.weights if weights is None else dict(weights),
+                revision_id=f"revision-{next(self._revisions)}",
+            )
+        )
+
+    async def delete_alias(self, function: str, name: str) -> None:
+        self._ask()
+        if self.aliases.get(function, {}).pop(name, None):
+            self.live.apply(ev.AliasDeleted(self.now, function, name))
+
+    async def publish_version(self, name: str, **guards) -> FunctionVersion:
+        self._ask()
+        versions = self.versions[name]
+        newest = list(versions.values())[-1]
+        if newest.version != LATEST and unchanged(newest, versions[LATEST]):
+            return newest
+        number = max((int(version) for version in versions if version != LATEST), default=0) + 1
+        self._take(replace(versions[LATEST], version=str(number)))
+        return versions[str(number)]
+
+    async def delete_function(self, ref: FunctionRef) -> None:
+        self._ask()
+        del self.versions[ref.name][ref.qualifier]
+        self.live.apply(ev.FunctionDeleted(self.now, ref.name, ref.qualifier))
+
+    async def code(self, sha256: str) -> bytes:
+        self._ask()
+        return self.archives[sha256]
 
     async def stop_environment(self, environment: str) -> None:
         self._check()

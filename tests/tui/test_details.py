@@ -81,17 +81,6 @@ async def test_an_environment_tells_its_history(open_face, engine, size):
         assert face.app.screen is face.main
 
 
-async def test_a_function_tells_its_aliases_and_versions(open_face, engine):
-    engine.function("hello", version="7")
-    engine.function("hello", version="8")
-    engine.alias("hello", "live", "7", {"8": 0.1})
-    engine.run("r-1", "hello", "e-1")
-    async with open_face() as face:
-        await face.press("j", "enter")
-        for part in ("Function hello", "python3.12", "app.handler", "7 90%   8 10%", "versions  7  8"):
-            assert part in face.text
-
-
 async def test_kill_asks_first(open_face, engine):
     engine.warm("e-1", "hello")
     async with open_face() as face:

@@ -111,7 +111,7 @@ def check(draft: Draft, versions: Mapping[str, FunctionVersion], aliases: Collec
     elif not 0.0 <= share <= 1.0:
         checks.append(Check("the weight must be from 0 to 1", False))
     else:
-        checks.append(Check("weight 0 to 1"))
+        checks.append(Check("weight"))
     first, second = versions.get(draft.version), versions.get(draft.second)
     if first is None or second is None or LATEST in (draft.version, draft.second) or first is second:
         return checks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -20,6 +21,7 @@ from workbench.tui.answers import Answers, answer
 from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.commands.palette import WorkbenchCommands
+from workbench.tui.edits import Edits
 from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link
 from workbench.tui.mirror import Mirror
@@ -70,6 +72,7 @@ class WorkbenchApp(App[Outcome]):
         self.mirror = Mirror()
         self.link = link(connect, self.mirror)
         self.deploy = deploy
+        self.edits = Edits(lambda: self.mirror.wall)
         self._saved = saved_events
         self._frames = frames
         self._last: dict[str, Order] = {}
@@ -137,10 +140,10 @@ class WorkbenchApp(App[Outcome]):
 
     # -- opening
     def open_function(self, name: str) -> None:
-        from workbench.tui.screens.function import FunctionDetail
+        from workbench.tui.screens.function import FunctionScreen
 
         if view := self.mirror.functions.get(name):
-            self.push_screen(FunctionDetail(view))
+            self.push_screen(FunctionScreen(view))
 
     def open_environment(self, environment: str) -> None:
         from workbench.tui.screens.environment import EnvironmentDetail
@@ -157,12 +160,24 @@ class WorkbenchApp(App[Outcome]):
             self.say(f"Invocation {request_id} is no longer kept.", title="Invocations", bad=True)
 
     # -- firing
-    def open_fire(self, name: str) -> None:
+    def open_fire(self, name: str, qualifier: str | None = None) -> None:
+        """Choose what to fire; with the qualifier already chosen, if there is one."""
+        last = self._last.get(name)
+        if qualifier is not None and last is not None:
+            last = replace(last, qualifier=qualifier)
+        self.open_fire_with(name, last, qualifier)
+
+    def open_fire_with(
+        self, name: str, order: Order | None, qualifier: str | None = None, label: str = "last fired"
+    ) -> None:
+        """Choose what to fire, beginning from an order; `label` says what its event is."""
         from workbench.tui.screens.fire import FireDialog
 
         if view := self.mirror.functions.get(name):
-            dialog = FireDialog(view, self._events_of(name), last=self._last.get(name))
+            dialog = FireDialog(view, self._events_of(name), last=order, label=label, qualifier=qualifier)
             self.push_screen(dialog, lambda order: self.fire(order) if order else None)
+        else:
+            self.say(f"There is no function {name} any more.", title="Fire", bad=True)
 
     def fire_again(self, name: str) -> None:
         """Fire with the last event, else the saved one, else `{}`."""

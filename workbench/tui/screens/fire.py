@@ -43,11 +43,20 @@ class FireDialog(Dialog[Order]):
     BINDINGS = [Binding("ctrl+j,f5", "fire", "Fire", key_display="^j", priority=True)]
     AUTO_FOCUS = "TextArea"
 
-    def __init__(self, function: FunctionView, events: Sequence[SavedEvent], *, last: Order | None = None) -> None:
+    def __init__(
+        self,
+        function: FunctionView,
+        events: Sequence[SavedEvent],
+        *,
+        last: Order | None = None,
+        label: str = "last fired",
+        qualifier: str | None = None,
+    ) -> None:
         super().__init__()
         self._function = function
-        self._events = [SavedEvent("last fired", last.event), *events] if last else list(events)
+        self._events = [SavedEvent(label, last.event), *events] if last else list(events)
         self._last = last
+        self._qualifier = (last.qualifier if last else None) or qualifier or ""
         self._chosen = 0
 
     def compose(self) -> ComposeResult:
@@ -60,7 +69,7 @@ class FireDialog(Dialog[Order]):
             with Horizontal(classes="row"):
                 yield Label("qualifier")
                 yield Input(
-                    (self._last.qualifier or "") if self._last else "",
+                    self._qualifier,
                     id="qualifier",
                     compact=True,
                     placeholder=f"{LATEST}, a version or an alias",

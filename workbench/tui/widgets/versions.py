@@ -66,20 +66,16 @@ class VersionList(RowList[VersionRow]):
         Column("runtime", "RUNTIME", 10, keep=50, flex=1, most=14),
         Column("memory", "MEM", 5, keep=35, right=True),
         Column("executed", "RAN", 4, keep=40, right=True),
-        Column("used", "USED BY", 8, keep=100, flex=3, most=36),
+        Column("used", "USED BY", 15, keep=100, flex=3, most=36),
         Column("description", "DESCRIPTION", 8, keep=10, flex=2),
     )
     OFFERS = ()
 
     def sync_rows(self, view: FunctionView, details: Mapping[str, FunctionVersion]) -> None:
-        self._strips.clear()
         self.show(version_rows(view, details))
 
     def key(self, item: VersionRow) -> Hashable:
         return item.version
-
-    def stamp(self, item: VersionRow) -> Hashable:
-        return item
 
     def piece(self, item: VersionRow, column: str, width: int) -> Piece | list[Piece]:
         details = item.details
