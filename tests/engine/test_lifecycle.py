@@ -63,6 +63,27 @@ async def test_it_goes_through_creating_init_busy_idle_frozen(engine: World) -> 
     assert not environment.frozen
 
 
+async def test_an_invocation_that_comes_while_it_freezes_finds_it_thawed(
+    engine: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.create()
+    await engine.invoke()
+    (environment,) = engine.backend.environments
+    freezing = asyncio.Event()
+
+    async def slowly() -> None:
+        environment.frozen = True
+        await freezing.wait()
+
+    monkeypatch.setattr(environment, "freeze", slowly)
+    await engine.clock.advance(0.005)
+    pending = engine.submit()
+    freezing.set()
+    await engine.clock.settle()
+    assert not environment.frozen
+    assert (await pending).environment == environment.id
+
+
 async def test_durations_count_init_and_invoke_apart(tmp_path: Path) -> None:
     async def program(runtime: FakeRuntime) -> None:
         await made.clock.sleep(0.25)

@@ -87,11 +87,13 @@ def configured(**changes: Any) -> FunctionConfiguration:
     return FunctionConfiguration(**{"runtime": "python3.12", "handler": "app.handler", "role": ROLE, **changes})
 
 
-def archive(files: dict[str, str]) -> bytes:
+def archive(files: dict[str, str], mode: int = 0o644) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
         for name, text in files.items():
-            package.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o100000 | mode) << 16
+            package.writestr(entry, text)
     return buffer.getvalue()
 
 

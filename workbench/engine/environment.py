@@ -299,8 +299,8 @@ class ExecutionEnvironment:
         try:
             if self._freezing is not None:
                 await self._freezing
-            if self.state is EnvironmentState.FROZEN:
-                await self._sandbox.thaw()
+            if not self._bare:
+                await self._sandbox.thaw()  # frozen in the last moment, it need not have entered that state
             if self._journal.invocation is not invocation or self._concluding or not self.state.placeable:
                 return
             if self._bare:
