@@ -56,6 +56,8 @@ class Tables:
     concurrency_limit: int = 1000
     concurrency: int = 0
     functions: dict[str, Function] = field(default_factory=dict)
+    #: Why the last environment of a function's version ended.
+    last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
     pools: dict[tuple[str, str, str, str], Pool] = field(default_factory=dict)
 
 
@@ -99,6 +101,9 @@ def admit(tables: Tables) -> str | None:
     return None
 
 
+_AFTER_RESET = "warm: reset after its last invocation, INIT runs again inside this one"
+
+
 class Road(Enum):
     """How an invocation gets its environment."""
 
@@ -114,12 +119,17 @@ class Placement:
     why: str
 
 
-def place(pool: Pool) -> Placement:
-    """The most recently used ready environment; else one that is about to be ready; else a cold start."""
+def place(pool: Pool, last_end: str | None = None) -> Placement:
+    """The most recently used ready environment; else one that is about to be ready; else a cold start.
+
+    `last_end` is why the version's last environment ended, for people who wonder why there is none.
+    """
     if pool.ready:
-        return Placement(Road.WARM, pool.ready[-1], "warm")
+        environment = pool.ready[-1]
+        return Placement(Road.WARM, environment, _AFTER_RESET if environment.bare else "warm")
     if pool.finishing:
         return Placement(Road.CLAIM, pool.finishing[-1], "warm: waited for its last invocation to finish")
     if not pool.members:
-        return Placement(Road.COLD, None, "cold: no environment yet")
+        why = f"the last environment ended: {last_end}" if last_end else "no environment yet"
+        return Placement(Road.COLD, None, f"cold: {why}")
     return Placement(Road.COLD, None, f"cold: all {len(pool.members)} environments busy")

@@ -62,6 +62,7 @@ class Options:
     concurrency_limit: int = 1000
     freeze_after: float = 0.005
     idle_stop: float = 300.0
+    max_life: float = 7200.0
     stream_rate: float | None = RATE
     seed: int | None = None
 
@@ -249,7 +250,7 @@ class Engine(AttachedResources, AccountResources):
         pool = self._tables.pools.get(key)
         if pool is None:
             pool = self._tables.pools[key] = Pool()
-        placement = place(pool)
+        placement = place(pool, None if pool.members else self._tables.last_ends.get(version.key))
         environment = placement.environment
         if placement.road is Road.WARM and environment is not None:
             pool.ready.pop()
@@ -304,6 +305,7 @@ class Engine(AttachedResources, AccountResources):
 
     def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> ev.InvocationAccepted:
         request = invocation.request
+        invocation.cold, invocation.why = cold, why
         return ev.InvocationAccepted(
             invocation.accepted,
             invocation.request_id,
@@ -382,16 +384,23 @@ class Engine(AttachedResources, AccountResources):
 
     def _ended(self, environment: ExecutionEnvironment) -> None:
         """A pool without environments is forgotten; the next invocation makes another."""
+        if environment.version.name in self._tables.functions:
+            self._tables.last_ends[environment.version.key] = environment.reason
+        else:
+            self._tables.last_ends.pop(environment.version.key, None)
         for key, pool in list(self._tables.pools.items()):
             if pool is environment.pool and not pool.members:
                 del self._tables.pools[key]
 
     async def _reclaim(self) -> None:
-        """End environments that have been idle for long."""
+        """End environments that have been idle for long, and those that have lived long once they are free."""
         while True:
             await self._clock.sleep(max(self.options.idle_stop / 20, 0.05))
+            born = self._clock.monotonic_ns() - int(self.options.max_life * 1e9)
             horizon = self._clock.monotonic_ns() - int(self.options.idle_stop * 1e9)
             for pool in list(self._tables.pools.values()):
+                for environment in [member for member in pool.members.values() if member.created <= born]:
+                    environment.retire(f"lived {self.options.max_life:g} s")
                 for environment in list(pool.ready):
                     if environment.idle_since <= horizon and environment.state.placeable:
                         environment.stop(f"idle for {self.options.idle_stop:g} s")

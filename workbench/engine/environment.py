@@ -42,6 +42,7 @@ _EXIT_SECONDS = 0.2
 _LAST_MEASURE_SECONDS = 0.1
 #: The runtime's part of the time that SHUTDOWN has.
 _RUNTIME_SHARE = 0.3
+_INIT_PHASES = {InitPhase.INIT: "init", InitPhase.INVOKE: "init in invoke"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class ExecutionEnvironment:
         self.host = host
         self.pool = pool
         self.state = EnvironmentState.CREATING
+        self.reason = ""
         self.idle_since = self.created = services.clock.monotonic_ns()
         #: Why it is not to be used again once it is free.
         self.retired: str | None = None
@@ -103,7 +105,7 @@ class ExecutionEnvironment:
         #: When an INIT inside the invocation that is to be delivered began: its time is the invocation's.
         self._inside: int | None = None
         #: Its processes are gone, and INIT runs again inside the next invocation.
-        self._bare = False
+        self.bare = False
         self._init_ms: float | None = None
         self._reply: Callable[[NextEvent], None] | None = None
         self._claim: Invocation | None = None
@@ -128,11 +130,13 @@ class ExecutionEnvironment:
     async def boot(self, first: Invocation | None) -> None:
         """Make the sandbox and start the runtime in it; `first` is the invocation that waits for it."""
         self._journal.invocation = first
+        begun = self._clock.monotonic_ns()
         try:
             async with self.host.slots:
                 runtime, task = await self._services.prepare(self.version, self.host)
                 await self._sandbox.launch(runtime, task, self._services.listeners, self, self._sandbox_gone)
             if self.state is EnvironmentState.CREATING:
+                self._phase("create", begun, "success")
                 await self._initialise(InitPhase.INIT)
         except Exception as error:
             self._broken(_as_error(error))
@@ -170,13 +174,14 @@ class ExecutionEnvironment:
         request_id = invocation.request_id if invocation is not None else ""
         init = Init(self._parts, phase, request_id, self._initialised, self._init_failed, self._runtime_exited)
         self._init = self._life = init
-        self._bare, self._exit = False, None
+        self.bare, self._exit = False, None
         self._enter(EnvironmentState.INIT, "starting" if phase is InitPhase.INIT else "starting again")
         await init.run()
 
     def _initialised(self, init: Init) -> None:
         self._init = None
         self._init_ms = init.elapsed_ms
+        self._phase(_INIT_PHASES[init.phase], init.started, "success")
         invocation = self._journal.invocation
         if invocation is None:
             self._idle("initialised")
@@ -190,6 +195,8 @@ class ExecutionEnvironment:
     def _init_failed(self, init: Init, failure: Failure) -> None:
         """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
         self._init = None
+        status = "timeout" if failure.status is InvocationStatus.TIMEOUT else "error"
+        self._phase(_INIT_PHASES[init.phase], init.started, status, failure.error_type or "")
         invocation = self._journal.invocation
         if init.phase is InitPhase.INIT and failure.keep and not self._gone:
             self._services.spawn(self._init_again())
@@ -213,7 +220,7 @@ class ExecutionEnvironment:
 
     # -- the Runtime API
     def next(self, reply: Callable[[NextEvent], None]) -> Answer | None:
-        if self._reply is not None or self._bare:
+        if self._reply is not None or self.bare:
             return forbidden("next")
         if self._init is not None:
             if not self._init.may_ask:
@@ -275,7 +282,7 @@ class ExecutionEnvironment:
         if self._freeze_timer is not None:
             self._freeze_timer.cancel()
             self._freeze_timer = None
-        if self.state is EnvironmentState.FROZEN or self._freezing is not None or self._bare:
+        if self.state is EnvironmentState.FROZEN or self._freezing is not None or self.bare:
             self._placed(invocation)
             self._services.spawn(self._wake(invocation))
         else:
@@ -299,11 +306,11 @@ class ExecutionEnvironment:
         try:
             if self._freezing is not None:
                 await self._freezing
-            if not self._bare:
+            if not self.bare:
                 await self._sandbox.thaw()  # frozen in the last moment, it need not have entered that state
             if self._journal.invocation is not invocation or self._concluding or not self.state.placeable:
                 return
-            if self._bare:
+            if self.bare:
                 await self._initialise(InitPhase.INVOKE)
             elif self._sandbox.alive:
                 self._deliver(invocation)
@@ -449,11 +456,13 @@ class ExecutionEnvironment:
             WorkbenchError: the backend could not.
         """
         self._life = None
+        begun = self._clock.monotonic_ns()
         if reason is not None:
             await self._shut_down(reason)
         await self._sandbox.reset()
+        self._phase("reset", begun, "success", reason or "INIT failed")
         self.extensions.reset()
-        self._reply, self._bare, self._exit = None, True, None
+        self._reply, self.bare, self._exit = None, True, None
 
     async def _shut_down(self, reason: ShutdownReason) -> None:
         """SHUTDOWN: SIGTERM for the runtime, then the event for extensions; nothing where no extension registered."""
@@ -482,7 +491,7 @@ class ExecutionEnvironment:
         self.idle_since = self._clock.monotonic_ns()
         self._enter(EnvironmentState.IDLE, reason)
         self.pool.ready.append(self)
-        if self._can_freeze and not self._bare:
+        if self._can_freeze and not self.bare:
             self._freeze_timer = self._clock.call_later(self._services.freeze_after, self._freeze)
 
     def _freeze(self) -> None:
@@ -510,7 +519,7 @@ class ExecutionEnvironment:
             oom = event.reason is ExitReason.OOM
             self._exit = self._exit or ProcessExited(process=0, signal=signal.SIGKILL, oom=oom)
             self._process_ended()
-        elif self._bare and self._journal.invocation is None:
+        elif self.bare and self._journal.invocation is None:
             self._fail("the sandbox ended between invocations")
 
     def _runtime_exited(self, init: Init, event: ProcessExited) -> None:
@@ -535,7 +544,7 @@ class ExecutionEnvironment:
             self._init.process_ended(ended)
         elif (invocation := self._journal.invocation) is not None:
             self._lose(process_failure(invocation.request_id, ended.code, ended.signal, oom=ended.oom))
-        elif not self._bare:
+        elif not self.bare:
             self._fail("the runtime exited between invocations")
 
     def kill(self, reason: str) -> None:
@@ -555,7 +564,7 @@ class ExecutionEnvironment:
 
     def retire(self, reason: str) -> None:
         """End it as soon as it has no invocation."""
-        self.retired = reason
+        self.retired = self.retired or reason
         if self._journal.invocation is None and self.state.placeable:
             self.stop(reason)
 
@@ -582,8 +591,9 @@ class ExecutionEnvironment:
         self._services.spawn(self._tear_down(final, reason, thaw))
 
     async def _tear_down(self, final: EnvironmentState, reason: str, thaw: bool) -> None:
+        begun = self._clock.monotonic_ns()
         try:
-            if self.extensions.budget > 0 and not self._gone and not self._bare:
+            if self.extensions.budget > 0 and not self._gone and not self.bare:
                 if thaw:
                     await self._sandbox.thaw()
                 failed = final is EnvironmentState.FAILED
@@ -598,6 +608,7 @@ class ExecutionEnvironment:
         finally:
             claim, self._claim = self._claim, None
             self.pool.members.pop(self.id, None)
+            self._phase("shutdown", begun, "success" if final is EnvironmentState.STOPPED else "failure", reason)
             self._enter(final, reason)
             self._services.ended(self)
             if claim is not None:
@@ -609,7 +620,7 @@ class ExecutionEnvironment:
     def _enter(self, state: EnvironmentState, reason: str) -> None:
         if state is not self.state and state not in TRANSITIONS[self.state]:
             raise AssertionError(f"{self.id}: {self.state} -> {state} ({reason})")
-        self.state = state
+        self.state, self.reason = state, reason
         version = self.version
         self._services.emit(
             ev.EnvironmentChanged(
@@ -626,6 +637,10 @@ class ExecutionEnvironment:
                 self._init_ms,
             )
         )
+
+    def _phase(self, name: str, began: int, status: str, detail: str = "") -> None:
+        """A phase of its life is over; invocations have records of their own."""
+        self._services.emit(ev.EnvironmentPhase(self._clock.monotonic_ns(), self.id, name, began, status, detail))
 
     def _cancel_timers(self) -> None:
         if self._init is not None:

@@ -29,9 +29,12 @@ class Invocation:
 
     __slots__ = (
         "_chars",
+        "_dropped",
         "accepted",
         "arn",
+        "cold",
         "content_type",
+        "delivered",
         "environment",
         "function_error",
         "future",
@@ -48,6 +51,7 @@ class Invocation:
         "streaming",
         "trace_id",
         "version",
+        "why",
     )
 
     def __init__(
@@ -68,15 +72,21 @@ class Invocation:
         #: The record of its placement until that is final and emitted: on the warm path, after the event has left.
         self.placed: InvocationAccepted | None = None
         self.started = 0
+        #: When its event left for the runtime; `started` is earlier where an INIT belongs to it.
+        self.delivered = accepted
         self.responded: int | None = None
         self.environment = ""
+        #: Why it got the environment that it got, and whether that was made for it.
+        self.why = ""
+        self.cold = False
         self.status = InvocationStatus.WAITING
         self.payload = b""
         self.function_error: str | None = None
         self.init_ms: float | None = None
         self.future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        self.lines: deque[str] | None = deque(maxlen=_MAX_LINES) if request.logs else None
+        self.lines: deque[str] | None = deque() if request.logs else None
         self._chars = 0
+        self._dropped = 0
         self.content_type: str | None = None
         #: Whether the runtime has begun to answer piece by piece, and where a caller reads who wants that.
         self.streaming = False
@@ -85,15 +95,21 @@ class Invocation:
             stream.belong(self)
 
     def log(self, text: str) -> None:
-        """Keep a line for a caller who asked for the log; the newest lines win."""
+        """Keep a line for a caller who asked for the log; the newest lines win, and what is dropped is counted."""
         if self.lines is None:
             return
-        if len(self.lines) == _MAX_LINES:
-            self._chars -= len(self.lines[0]) + 1
         self.lines.append(text)
         self._chars += len(text) + 1
-        while self._chars > _MAX_CHARS and len(self.lines) > 1:
+        while (self._chars > _MAX_CHARS or len(self.lines) > _MAX_LINES) and len(self.lines) > 1:
             self._chars -= len(self.lines.popleft()) + 1
+            self._dropped += 1
+
+    def _log(self) -> str | None:
+        """The log as the caller gets it; it begins with a mark if it is not the whole."""
+        if self.lines is None:
+            return None
+        mark = f"… {self._dropped} earlier lines were not kept\n" if self._dropped else ""
+        return mark + "".join(f"{line}\n" for line in self.lines)
 
     def respond(self, status: InvocationStatus, payload: bytes, function_error: str | None, now: int) -> None:
         """The outcome is known. A caller who did not ask for logs has it now, without waiting for the report."""
@@ -114,6 +130,9 @@ class Invocation:
             executed_version=self.version.version,
             function_error=self.function_error,
             environment=self.environment,
+            cold=self.cold,
+            why=self.why,
+            wait_ms=max(self.delivered - self.accepted, 0) / 1e6,
             duration_ms=duration_ms,
             init_ms=self.init_ms,
             billed_ms=billed(duration_ms, self.init_ms),
@@ -121,7 +140,7 @@ class Invocation:
             max_memory_mb=max_memory_mb,
             trace_id=self.trace_id,
             content_type=self.content_type,
-            log=None if self.lines is None else "".join(f"{line}\n" for line in self.lines),
+            log=self._log(),
         )
 
     def finish(self, duration_ms: float, max_memory_mb: int) -> None:

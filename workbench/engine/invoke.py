@@ -41,7 +41,7 @@ class Invoke:
     def deliver(self, reply: Callable[[NextEvent], None], began: int | None, expired: Callable[[], None]) -> None:
         """Hand the event over. `began` is when an INIT inside this invocation began: it counts as the invocation's."""
         parts, invocation = self._parts, self.invocation
-        now = parts.clock.monotonic_ns()
+        now = invocation.delivered = parts.clock.monotonic_ns()
         remaining = float(parts.version.configuration.timeout)
         if began is None:
             invocation.started = now

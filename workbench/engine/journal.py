@@ -16,6 +16,10 @@ from workbench.model import events as ev
 from workbench.model.functions import FunctionVersion
 from workbench.model.platform import Fault, PlatformEvent
 
+#: Runtimes whose clients follow AWS_LAMBDA_LOG_LEVEL; of the others, Lambda itself filters what is JSON.
+_FILTERS_ITSELF = ("python", "nodejs", "java", "dotnet")
+_LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "ERROR": 4, "FATAL": 5}
+
 #: Epoch seconds, the stream (`platform`, `function`, `extension`), and the platform event or the line.
 Subscriber = Callable[[float, str, PlatformEvent | str], None]
 
@@ -34,6 +38,9 @@ class Journal:
         self._version = version
         logging = version.configuration.settings.get("LoggingConfig", {})
         self._json = logging.get("LogFormat") == "JSON"
+        native = version.configuration.runtime.startswith(_FILTERS_ITSELF)
+        wanted = logging.get("ApplicationLogLevel", "INFO") if self._json and not native else "TRACE"
+        self._level = _LEVELS.get(wanted, 0)
         self._system_level = report.SYSTEM_LEVELS.get(logging.get("SystemLogLevel", "INFO"), report.INFO)
 
     def platform(self, event: PlatformEvent) -> None:
@@ -54,7 +61,8 @@ class Journal:
         now = self._clock.time()
         for subscriber in self.subscribers:
             subscriber(now, "function", line)
-        self._line(now, "function", line)
+        if self._level == 0 or _level_of(line) >= self._level:
+            self._line(now, "function", line)
 
     def extension(self, line: str) -> None:
         """An extension wrote a line."""
@@ -90,3 +98,14 @@ class Journal:
                 text,
             )
         )
+
+
+def _level_of(line: str) -> int:
+    """The level of a line for a log in JSON: its `level` if it is a JSON object that has one, else INFO."""
+    if not line.startswith("{"):
+        return _LEVELS["INFO"]
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return _LEVELS["INFO"]
+    return _LEVELS.get(str(record.get("level")).upper(), _LEVELS["INFO"])

@@ -15,6 +15,9 @@ from workbench.model.functions import FunctionVersion
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType
 
+#: Where X-Ray's daemon would listen; nobody does, and its clients do not wait for an answer.
+_XRAY_PORT = "2000"
+
 
 def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
     """`YYYY/MM/DD/[version]<32 hex>`: one stream an environment."""
@@ -35,13 +38,17 @@ def runtime_variables(
     configuration = version.configuration
     task, opt, client = layout.task, layout.opt, layout.runtime
     logging = configuration.settings.get("LoggingConfig", {})
+    host = address.rpartition(":")[0]
     customer = dict(configuration.environment or {})
     unreserved = {
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
-        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin",
+        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
         "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib:{opt}/lib",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": f"{host}:{_XRAY_PORT}",
+        "_AWS_XRAY_DAEMON_ADDRESS": host,
+        "_AWS_XRAY_DAEMON_PORT": _XRAY_PORT,
         **_language_variables(configuration.runtime, layout),
     }
     reserved = {
@@ -60,6 +67,7 @@ def runtime_variables(
         "LAMBDA_RUNTIME_DIR": client,
     }
     if not configuration.runtime.startswith("provided"):
+        unreserved |= {"PWD": task, "SHLVL": "0"}  # AWS starts these runtimes by a shell
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{configuration.runtime}"
     if logging.get("LogFormat") == "JSON":
         reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"

@@ -16,6 +16,7 @@ from workbench.live.view import (
     FunctionView,
     InvocationView,
     LogView,
+    PhaseView,
     Totals,
 )
 from workbench.model import events as ev
@@ -27,6 +28,10 @@ from workbench.model.text import shortened
 
 #: Bytes of an event or a response that a view carries, and characters of a line of log.
 EXCERPT = 4096
+#: Characters that the lines of log hold together, whatever their number.
+LOG_CHARACTERS = 8_000_000
+#: Phases of an environment that stay; one that is reset again and again has no end of them.
+PHASES = 100
 #: Finished environments that stay to be looked at.
 GONE_ENVIRONMENTS = 200
 _ROUND = frozenset({EnvironmentState.IDLE, EnvironmentState.BUSY, EnvironmentState.FROZEN})
@@ -71,6 +76,7 @@ class Live:
         self._versions: dict[str, dict[str, FunctionVersion]] = {}
         self._logs: deque[LogView] = deque(maxlen=logs)
         self._log_seqs: deque[int] = deque(maxlen=logs)
+        self._log_chars = 0
         self._gone: deque[tuple[int, str, str]] = deque(maxlen=10_000)
         self._gone_floor = 0
         self._ended: deque[str] = deque()
@@ -82,6 +88,7 @@ class Live:
             ev.AliasDeleted: self._alias_deleted,
             ev.AttachedChanged: self._attached_changed,
             ev.EnvironmentChanged: self._environment_changed,
+            ev.EnvironmentPhase: self._environment_phase,
             ev.InvocationAccepted: self._accepted,
             ev.InvocationStarted: self._started,
             ev.InvocationFinished: self._finished,
@@ -192,6 +199,14 @@ class Live:
                 self._cell_seqs.pop(old, None)
                 self._forget("environments", old)
 
+    def _environment_phase(self, event: ev.EnvironmentPhase) -> None:
+        view = self._environments.view(event.id)
+        if view is not None:
+            view.phases.append(PhaseView(event.name, event.began, event.t, event.status, event.detail))
+            if len(view.phases) > PHASES:
+                del view.phases[1]  # the first tells how it was made
+            self._environments.touch(event.id, self.seq, view)
+
     def _mark(self, view: EnvironmentView, t: int, previous: EnvironmentState) -> None:
         index = t // CELL_NS
         seqs = self._cell_seqs[view.id]
@@ -301,8 +316,9 @@ class Live:
     # -- logs
     def _log(self, event: ev.LogLine) -> None:
         self.totals.log_lines += 1
-        if len(self._logs) == self._logs.maxlen:
-            self.totals.log_dropped += 1
+        self._log_chars += len(event.text)
+        if len(self._logs) == self._logs.maxlen or self._log_chars > LOG_CHARACTERS:
+            self._drop_logs()
         self._logs.append(
             LogView(
                 self.totals.log_lines,
@@ -317,6 +333,13 @@ class Live:
             )
         )
         self._log_seqs.append(self.seq)
+
+    def _drop_logs(self) -> None:
+        """Make room for a line: by their number, and by what they hold together."""
+        while self._logs and (len(self._logs) == self._logs.maxlen or self._log_chars > LOG_CHARACTERS):
+            self._log_seqs.popleft()
+            self._log_chars -= len(self._logs.popleft().text)
+            self.totals.log_dropped += 1
 
     def _forget(self, kind: str, key: str) -> None:
         if len(self._gone) == self._gone.maxlen:

@@ -57,6 +57,17 @@ class Cell:
 
 
 @dataclass(slots=True)
+class PhaseView:
+    """A phase of an environment's life, `began` and `ended` in clock nanoseconds (see `events.EnvironmentPhase`)."""
+
+    name: str
+    began: int
+    ended: int
+    status: str
+    detail: str = ""
+
+
+@dataclass(slots=True)
 class EnvironmentView:
     """An environment. `since` is when it entered its state; `history` its states but for the idle-busy-frozen round."""
 
@@ -73,6 +84,7 @@ class EnvironmentView:
     invocations: int = 0
     max_memory_mb: int = 0
     init_ms: float | None = None
+    phases: list[PhaseView] = field(default_factory=list)
     history: list[tuple[int, EnvironmentState, str]] = field(default_factory=list)
     timeline: list[Cell] = field(default_factory=list)
 

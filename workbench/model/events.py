@@ -70,6 +70,21 @@ class EnvironmentChanged:
 
 
 @dataclass(slots=True)
+class EnvironmentPhase:
+    """A phase of an environment's life is over: `create`, `init`, `init in invoke`, `reset` or `shutdown`.
+
+    `status` is `success`, `error`, `timeout` or `failure`; `detail` an error type or a reason.
+    """
+
+    t: int
+    id: str
+    name: str
+    began: int
+    status: str
+    detail: str = ""
+
+
+@dataclass(slots=True)
 class InvocationAccepted:
     """Routed, admitted and placed. `why` says why it got the environment it got: `warm`, or `cold: …`."""
 
@@ -149,6 +164,7 @@ Event = (
     | AliasDeleted
     | AttachedChanged
     | EnvironmentChanged
+    | EnvironmentPhase
     | InvocationAccepted
     | InvocationStarted
     | InvocationFinished

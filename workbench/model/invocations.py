@@ -57,8 +57,9 @@ class InvocationResult:
 
     `function_error` is AWS's `X-Amz-Function-Error` (`Unhandled`) or None. Durations are in milliseconds, memory in MB.
     `init_ms` is there only when this invocation caused a cold start. `content_type` is what the runtime called the
-    payload, if it did. `log` is the whole bounded log of the invocation
-    when it was asked for.
+    payload, if it did. `why` says why it got the environment that it got (`warm`, `cold: …`), `wait_ms` how long it was
+    until its event was handed over, a cold start included. `log` is the whole bounded log of the invocation when it was
+    asked for.
     """
 
     request_id: str
@@ -69,6 +70,9 @@ class InvocationResult:
     environment: str | None = None
     duration_ms: float = 0.0
     init_ms: float | None = None
+    cold: bool = False
+    why: str = ""
+    wait_ms: float = 0.0
     billed_ms: int = 0
     memory_size: int = 0
     max_memory_mb: int = 0
