@@ -6,6 +6,7 @@ Sources: Lambda Developer Guide, "Lambda function aliases", "Understanding Lambd
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -50,11 +51,17 @@ class Pool:
 
 @dataclass(slots=True)
 class Tables:
-    """What the decisions look at. `concurrency` counts invocations in an environment or on their way to one."""
+    """What the decisions look at.
+
+    `concurrency` counts invocations in an on-demand environment or on their way to one, `busy` the same by function.
+    `claimants` are the functions that have reserved or provisioned concurrency.
+    """
 
     account: Account
     concurrency_limit: int = 1000
     concurrency: int = 0
+    busy: Counter[str] = field(default_factory=Counter)
+    claimants: dict[str, Function] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     #: Why the last environment of a function's version ended.
     last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -94,9 +101,24 @@ def pick(alias: Alias, draw: float) -> str:
     return alias.version
 
 
-def admit(tables: Tables) -> str | None:
-    """None when there is room for one more invocation, else AWS's throttle reason."""
-    if tables.concurrency >= tables.concurrency_limit:
+def admit(tables: Tables, name: str) -> str | None:
+    """None when there is room for one more on-demand invocation of a function, else AWS's throttle reason.
+
+    With a reservation, what is not provisioned of it is all that the function has; without one, it shares what no
+    function has claimed.
+    """
+    function = tables.claimants.get(name)
+    reserved = function.attached.reserved if function is not None else None
+    if function is not None and reserved is not None:
+        if tables.busy[name] >= reserved - function.attached.provisioned_total():
+            return "ReservedFunctionConcurrentInvocationLimitExceeded"
+        return None
+    claimed, apart = 0, 0
+    for other, claimant in tables.claimants.items():
+        claimed += claimant.attached.claimed
+        if claimant.attached.reserved is not None:
+            apart += tables.busy[other]
+    if tables.concurrency - apart + claimed >= tables.concurrency_limit:
         return "ConcurrentInvocationLimitExceeded"
     return None
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
-from workbench.engine.decide import Pool, Road, Tables, admit, place, route
+from workbench.engine.decide import Placement, Pool, Road, Tables, admit, place, route
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
+from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
 from workbench.engine.recorder import Recorder
 from workbench.engine.resources import urls
@@ -119,13 +120,16 @@ class Engine(AttachedResources, AccountResources):
             ended=self._ended,
             freeze_after=options.freeze_after,
         )
+        self._provisioned = ProvisionedEnvironments(
+            self._tables, self._services, self.backend, self._spawn, _environment_id
+        )
         self._functions = Functions(
             self._tables,
             clock,
             store,
             thread,
             runtimes,
-            self._emit,
+            self._changed,
             self._spawn,
             self._retire,
             self._urls_changed,
@@ -145,6 +149,9 @@ class Engine(AttachedResources, AccountResources):
         if deliver:
             self._queue.load(events)
         self._urls_changed()
+        self._provisioned.closed = not deliver
+        for name in self._tables.claimants:
+            self._provisioned.reconcile(name)
         self._spawn(self._reclaim())
 
     async def backend(self, name: str | None = None) -> BackendHost:
@@ -165,8 +172,8 @@ class Engine(AttachedResources, AccountResources):
     async def aclose(self) -> None:
         """Shut every environment down, then the backends, the queue and the store."""
         self._closing = True
-        self._queue.closed = True
-        members = [env for pool in self._tables.pools.values() for env in pool.members.values()]
+        self._queue.closed = self._provisioned.closed = True
+        members = [env for pool in self._pools() for env in pool.members.values()]
         for environment in members:
             environment.kill("the engine is stopping")
         if members:
@@ -216,7 +223,8 @@ class Engine(AttachedResources, AccountResources):
         tables = self._tables
         version = route(tables, ref, self._random.random())
         now = self._clock.monotonic_ns()
-        reason = admit(tables)
+        provisioned = self._free_provisioned(version) is not None
+        reason = None if provisioned else admit(tables, version.name)
         if reason is not None:
             self._emit(
                 ev.InvocationRefused(
@@ -233,10 +241,12 @@ class Engine(AttachedResources, AccountResources):
                 )
             )
             raise TooManyRequests(reason)
-        tables.concurrency += 1
         arn = tables.account.function_arn(ref.name, ref.qualifier)
         invocation = Invocation(request, request_id, version, arn, now, stream)
         self._open_invocations.add(invocation)
+        invocation.provisioned = provisioned
+        if not provisioned:
+            self._count(invocation)
         self._place(invocation)
         return invocation.future
 
@@ -245,26 +255,48 @@ class Engine(AttachedResources, AccountResources):
             self._refuse(invocation, EngineGone("the engine is stopping"))
             return
         version, request = invocation.version, invocation.request
+        if invocation.provisioned:
+            ahead = self._free_provisioned(version)
+            if ahead is not None and self._take(invocation, ahead, place(ahead, None)):
+                return
+            # What it was admitted to is gone: it spills over.
+            invocation.provisioned = False
+            self._count(invocation)
         backend = request.backend or self._default_backend
         key = (version.name, version.version, version.revision_id, backend)
         pool = self._tables.pools.get(key)
         if pool is None:
             pool = self._tables.pools[key] = Pool()
         placement = place(pool, None if pool.members else self._tables.last_ends.get(version.key))
+        if self._take(invocation, pool, placement):
+            return
+        identity = _environment_id()
+        invocation.placed = None
+        self._emit(self._accepted(invocation, identity, True, placement.why))
+        self._spawn(self._cold_start(invocation, identity, pool, backend))
+
+    def _take(self, invocation: Invocation, pool: Pool, placement: Placement) -> bool:
+        """Give the invocation the environment that it was placed in; False if that is one to be made."""
         environment = placement.environment
-        if placement.road is Road.WARM and environment is not None:
+        if environment is None:
+            return False
+        invocation.placed = self._accepted(invocation, environment.id, False, placement.why)
+        if placement.road is Road.WARM:
             pool.ready.pop()
-            invocation.placed = self._accepted(invocation, environment.id, False, placement.why)
             environment.assign(invocation)
-        elif placement.road is Road.CLAIM and environment is not None:
-            invocation.placed = self._accepted(invocation, environment.id, False, placement.why)
+        else:
             environment.claim(invocation)
             self._clock.call_later(_CLAIM_SECONDS, self._claim_expired, invocation, environment)
-        else:
-            identity = _environment_id()
-            invocation.placed = None
-            self._emit(self._accepted(invocation, identity, True, placement.why))
-            self._spawn(self._cold_start(invocation, identity, pool, backend))
+        return True
+
+    def _free_provisioned(self, version: FunctionVersion) -> Pool | None:
+        """The provisioned environments of a version, if one of them can take an invocation now."""
+        pool = self._provisioned.pool(version)
+        return pool if pool is not None and (pool.ready or pool.finishing) else None
+
+    def _count(self, invocation: Invocation) -> None:
+        self._tables.concurrency += 1
+        self._tables.busy[invocation.version.name] += 1
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
         if environment.disclaim(invocation):
@@ -328,7 +360,14 @@ class Engine(AttachedResources, AccountResources):
         """It is over, one way or another; told once, whoever hears of it first."""
         if invocation in self._open_invocations:
             self._open_invocations.discard(invocation)
-            self._tables.concurrency -= 1
+            if not invocation.provisioned:
+                self._uncount(invocation.version.name)
+
+    def _uncount(self, name: str) -> None:
+        self._tables.concurrency -= 1
+        self._tables.busy[name] -= 1
+        if not self._tables.busy[name]:
+            del self._tables.busy[name]
 
     def _replace(self, invocation: Invocation) -> None:
         """Place again an invocation whose promised environment ended."""
@@ -406,14 +445,25 @@ class Engine(AttachedResources, AccountResources):
                         environment.stop(f"idle for {self.options.idle_stop:g} s")
 
     async def stop_environment(self, environment: str) -> None:
-        for pool in self._tables.pools.values():
+        for pool in self._pools():
             found = pool.members.get(environment)
             if found is not None:
                 found.kill("ended by hand")
                 return
         raise ResourceNotFound(f"there is no running environment '{environment}'")
 
+    def _pools(self) -> list[Pool]:
+        return [*self._tables.pools.values(), *self._provisioned.pools()]
+
     # -- control plane
+    def _changed(self, event: ev.Event) -> None:
+        """One step of the control plane, which provisioned environments follow too."""
+        self._emit(event)
+        if isinstance(event, (ev.AttachedChanged, ev.AliasDeleted, ev.FunctionDeleted)):
+            self._provisioned.reconcile(event.function)
+        elif isinstance(event, ev.AliasChanged):
+            self._provisioned.reconcile(event.alias.function)
+
     async def account(self) -> Account:
         return self.options.account
 

@@ -174,6 +174,7 @@ class Functions:
             if qualifier is None:
                 await self._thread.run(self._store.delete_function, ref.name)
                 del self._tables.functions[ref.name]
+                self._tables.claimants.pop(ref.name, None)
                 if function.attached.urls:
                     self._urls_changed()
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name))
@@ -324,6 +325,9 @@ class Functions:
         before, function.attached = function.attached, attached
         if attached == before:
             return
+        self._tables.claimants.pop(name, None)
+        if attached.reserved is not None or attached.provisioned:
+            self._tables.claimants[name] = function
         self._emit(ev.AttachedChanged(self._clock.monotonic_ns(), name, attached))
         if attached.urls != before.urls:
             self._urls_changed()

@@ -42,6 +42,7 @@ class Invocation:
         "lines",
         "payload",
         "placed",
+        "provisioned",
         "request",
         "request_id",
         "responded",
@@ -71,6 +72,8 @@ class Invocation:
         self.accepted = accepted
         #: The record of its placement until that is final and emitted: on the warm path, after the event has left.
         self.placed: InvocationAccepted | None = None
+        #: Whether it runs on provisioned concurrency, and so takes nothing of what is shared.
+        self.provisioned = False
         self.started = 0
         #: When its event left for the runtime; `started` is earlier where an INIT belongs to it.
         self.delivered = accepted

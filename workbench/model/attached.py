@@ -117,6 +117,15 @@ class Attached:
                 kept[name] = {key: value for key, value in here.items() if key != qualifier}
         return replace(self, **kept) if kept else self
 
+    def provisioned_total(self, *, leaving_out: str | None = None) -> int:
+        """The environments that are asked for ahead, over all qualifiers but one."""
+        return sum(config.requested for name, config in self.provisioned.items() if name != leaving_out)
+
+    @property
+    def claimed(self) -> int:
+        """What the function takes out of the account's pool: its reservation, or else what is provisioned for it."""
+        return self.provisioned_total() if self.reserved is None else self.reserved
+
     def runtime_of(self, version: str = LATEST) -> RuntimeManagement:
         """How a version's runtime is managed; Auto until said otherwise."""
         return self.runtime_management.get(version, _AUTO)

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
 from workbench.engine.functions import Functions
+from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.resources import concurrency, event_invoke, policies, urls, versions
 from workbench.engine.resources.find import find, key
 from workbench.model.attached import (
@@ -34,9 +35,13 @@ class AttachedResources:
     _tables: Tables
     _clock: Clock
     _functions: Functions
+    _provisioned: ProvisionedEnvironments
 
     async def get_attached(self, function: str) -> Attached:
-        return self._found(FunctionRef(function)).attached
+        found = self._found(FunctionRef(function))
+        attached = found.attached
+        figures = {qualifier: self._provisioned.figures(found, qualifier) for qualifier in attached.provisioned}
+        return replace(attached, provisioned=figures) if figures else attached
 
     # -- resource policies
     async def add_permission(
@@ -135,7 +140,7 @@ class AttachedResources:
         return Provisioned(requested=requested, last_modified=now)
 
     async def get_provisioned_concurrency(self, ref: FunctionRef) -> Provisioned:
-        return concurrency.provisioned(self._tables, ref)
+        return self._provisioned.figures(concurrency.provisioned(self._tables, ref), key(ref))
 
     async def delete_provisioned_concurrency(self, ref: FunctionRef) -> None:
         await self._functions.attach(ref.name, lambda _: concurrency.unprovision(self._tables, ref))

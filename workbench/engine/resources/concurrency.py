@@ -32,7 +32,7 @@ def reserve(tables: Tables, ref: FunctionRef, reserved: int | None) -> Attached:
         )
     function = find(tables.account, tables.functions.get(ref.name), ref)
     if reserved is not None:
-        provisioned = provisioned_total(function)
+        provisioned = function.attached.provisioned_total()
         if reserved < provisioned:
             raise InvalidParameterValue(
                 f" ReservedConcurrentExecutions  {reserved} should not be lower than "
@@ -52,7 +52,7 @@ def provision(tables: Tables, ref: FunctionRef, requested: int, now: float) -> A
         )
     function = find(tables.account, tables.functions.get(ref.name), ref)
     _check_shared(function, key(ref))
-    others = provisioned_total(function, leaving_out=key(ref))
+    others = function.attached.provisioned_total(leaving_out=key(ref))
     reserved = function.attached.reserved
     if reserved is not None:
         if others + requested > reserved:
@@ -80,28 +80,19 @@ def unprovision(tables: Tables, ref: FunctionRef) -> Attached:
     return replace(function.attached, provisioned=kept)
 
 
-def provisioned(tables: Tables, ref: FunctionRef) -> Provisioned:
-    found = _provisionable(tables, ref).attached.provisioned.get(key(ref))
-    if found is None:
+def provisioned(tables: Tables, ref: FunctionRef) -> Function:
+    """The function, if `ref` has a configuration."""
+    function = _provisionable(tables, ref)
+    if key(ref) not in function.attached.provisioned:
         raise ProvisionedConcurrencyConfigNotFound("No Provisioned Concurrency Config found for this function")
-    return found
+    return function
 
 
 def unreserved(tables: Tables, *, leaving_out: str | None = None) -> int:
     """What is left of the account's limit for functions without a reservation."""
     return tables.concurrency_limit - sum(
-        claimed(function) for name, function in tables.functions.items() if name != leaving_out
+        function.attached.claimed for name, function in tables.claimants.items() if name != leaving_out
     )
-
-
-def claimed(function: Function) -> int:
-    """What a function takes out of the shared pool: its reservation, or else what is provisioned for it."""
-    reserved = function.attached.reserved
-    return provisioned_total(function) if reserved is None else reserved
-
-
-def provisioned_total(function: Function, *, leaving_out: str | None = None) -> int:
-    return sum(config.requested for name, config in function.attached.provisioned.items() if name != leaving_out)
 
 
 def _provisionable(tables: Tables, ref: FunctionRef) -> Function:

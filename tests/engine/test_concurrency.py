@@ -1,0 +1,316 @@
+"""Reserved and provisioned concurrency: who is admitted, and environments that are made ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.world import World, world
+from workbench.model.errors import ApiError, InvalidParameterValue, ResourceConflict, ResourceNotFound, TooManyRequests
+from workbench.model.names import FunctionRef
+from workbench.testing.fakes import Exit, FakeRuntime
+
+RESERVED, ACCOUNT = "ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"
+
+
+class Held:
+    """A program that keeps every invocation until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def __call__(self, runtime: FakeRuntime) -> None:
+        while True:
+            event = await runtime.next()
+            await self.go.wait()
+            runtime.respond(event.request_id, event.payload)
+
+
+@pytest.fixture
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+async def small(tmp_path: Path, held: Held) -> AsyncIterator[World]:
+    """Functions `f` and `g` on an account with room for 104."""
+    async with world(tmp_path / "state", held, concurrency_limit=104) as made:
+        await made.create("f")
+        await made.create("g")
+        yield made
+        held.go.set()
+        await made.clock.settle()
+
+
+async def occupy(made: World, name: str, count: int, qualifier: str | None = None) -> list[Any]:
+    pending = [made.submit(name, qualifier) for _ in range(count)]
+    await made.clock.settle()
+    return pending
+
+
+def refused(made: World, name: str, qualifier: str | None = None) -> str:
+    with pytest.raises(TooManyRequests) as caught:
+        made.submit(name, qualifier)
+    return caught.value.reason
+
+
+# -- admission
+async def test_a_reservation_is_all_that_a_function_has(small: World, held: Held) -> None:
+    await small.engine.put_concurrency(FunctionRef("f"), 2)
+    pending = await occupy(small, "f", 2)
+    assert refused(small, "f") == RESERVED
+    pending += await occupy(small, "g", 1)  # the others are not touched
+    held.go.set()
+    await small.clock.settle()
+    assert [(await one).payload for one in pending] == [b'{"n":1}'] * 3
+    assert (await small.invoke("f")).payload == b'{"n":1}'
+
+
+async def test_nothing_reserved_stops_a_function_until_it_is_given_back(small: World, held: Held) -> None:
+    held.go.set()
+    await small.engine.put_concurrency(FunctionRef("f"), 0)
+    assert refused(small, "f") == RESERVED
+    (view,) = [view for view in (await small.engine.changes(0)).functions if view.name == "f"]
+    assert (view.reserved, view.throttles) == (0, 1)
+    await small.engine.put_concurrency(FunctionRef("f"), None)
+    assert (await small.invoke("f")).function_error is None
+
+
+async def test_the_others_share_what_is_not_reserved(small: World, held: Held) -> None:
+    await small.engine.put_concurrency(FunctionRef("f"), 3)
+    await occupy(small, "f", 1)
+    await occupy(small, "g", 101)
+    assert refused(small, "g") == ACCOUNT
+    await occupy(small, "f", 2)
+    assert refused(small, "f") == RESERVED
+
+
+async def test_what_runs_counts_where_the_function_is_now(small: World) -> None:
+    """A reservation that comes while invocations run counts them."""
+    await occupy(small, "f", 2)
+    await small.engine.put_concurrency(FunctionRef("f"), 2)
+    assert refused(small, "f") == RESERVED
+    await occupy(small, "g", 102)
+    assert refused(small, "g") == ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("reserved", "message"),
+    [
+        (5, "below its minimum value of [100]."),
+        (105, "below its minimum value of [100]."),
+    ],
+)
+async def test_a_hundred_stay_for_the_others(small: World, reserved: int, message: str) -> None:
+    with pytest.raises(InvalidParameterValue, match="decreases account's UnreservedConcurrentExecution") as caught:
+        await small.engine.put_concurrency(FunctionRef("f"), reserved)
+    assert str(caught.value).endswith(message)
+    await small.engine.put_concurrency(FunctionRef("f"), 4)
+    await small.engine.put_concurrency(FunctionRef("f"), 3)  # its own is given back first
+    with pytest.raises(InvalidParameterValue):
+        await small.engine.put_concurrency(FunctionRef("g"), 2)
+    await small.engine.put_concurrency(FunctionRef("g"), 1)
+
+
+async def test_two_at_once_cannot_take_the_same(small: World) -> None:
+    results = await asyncio.gather(
+        small.engine.put_concurrency(FunctionRef("f"), 3),
+        small.engine.put_concurrency(FunctionRef("g"), 3),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [type(None), InvalidParameterValue]
+
+
+# -- provisioned concurrency
+@pytest.fixture
+async def published(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path / "state") as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.change()
+        await made.engine.publish_version("f")
+        await made.engine.create_alias("f", "live", "1")
+        yield made
+
+
+async def provisioned(made: World, qualifier: str = "live") -> tuple[str, int, int]:
+    config = await made.engine.get_provisioned_concurrency(FunctionRef("f", qualifier))
+    return config.status.value, config.allocated, config.available
+
+
+async def versions(made: World) -> list[str]:
+    return sorted(view.version for view in await made.environments() if not view.state.final)
+
+
+async def test_environments_are_made_ahead_and_serve(published: World) -> None:
+    asked = await published.engine.put_provisioned_concurrency(FunctionRef("f", "live"), 2)
+    assert (asked.status.value, asked.allocated, asked.available) == ("IN_PROGRESS", 0, 0)
+    await published.clock.settle()
+    assert await provisioned(published) == ("READY", 2, 2)
+    assert await versions(published) == ["1", "1"]
+    (view,) = (await published.engine.changes(0)).functions
+    assert view.provisioned == {"live": 2}
+    first = await published.invoke("f", "live")
+    assert (first.init_ms, first.executed_version) == (None, "1")
+    assert await versions(published) == ["1", "1"]
+    spec = {environment.spec.id for environment in published.backend.environments}
+    assert first.environment in spec
+
+
+async def test_they_tell_the_function_how_they_were_initialised(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, runtime.env["AWS_LAMBDA_INITIALIZATION_TYPE"].encode())
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+        await made.clock.settle()
+        assert (await made.invoke("f", "1")).payload == b"provisioned-concurrency"
+        assert (await made.invoke("f")).payload == b"on-demand"
+
+
+async def test_what_they_cannot_take_spills_over(tmp_path: Path, held: Held) -> None:
+    async with world(tmp_path / "state", held) as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.engine.put_concurrency(FunctionRef("f"), 2)
+        await made.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+        await made.clock.settle()
+        await occupy(made, "f", 1, "1")
+        assert await provisioned(made, "1") == ("READY", 1, 0)
+        await occupy(made, "f", 1, "1")
+        assert await versions(made) == ["1", "1"]
+        assert refused(made, "f", "1") == RESERVED
+        assert refused(made, "f") == RESERVED
+        held.go.set()
+        await made.clock.settle()
+        assert await provisioned(made, "1") == ("READY", 1, 1)
+
+
+async def test_they_are_not_reclaimed_and_are_replaced_when_they_end(published: World) -> None:
+    await published.engine.put_provisioned_concurrency(FunctionRef("f", "live"), 1)
+    await published.clock.advance(3600)
+    assert await provisioned(published) == ("READY", 1, 1)
+    (before,) = [view.id for view in await published.environments()]
+    await published.engine.stop_environment(before)
+    await published.clock.advance(1)
+    assert await provisioned(published) == ("READY", 1, 1)
+    (after,) = [view.id for view in await published.environments() if not view.state.final]
+    assert after != before
+
+
+async def test_they_follow_their_alias(published: World) -> None:
+    engine = published.engine
+    await engine.put_provisioned_concurrency(FunctionRef("f", "live"), 4)
+    await published.clock.settle()
+    await engine.update_alias("f", "live", version="2")
+    await published.clock.settle()
+    assert await versions(published) == ["2"] * 4
+    await engine.update_alias("f", "live", weights={"1": 0.25})
+    await published.clock.settle()
+    assert await versions(published) == ["1", "2", "2", "2"]
+    assert await provisioned(published) == ("READY", 4, 4)
+    await engine.put_provisioned_concurrency(FunctionRef("f", "live"), 2)
+    await published.clock.settle()
+    assert await provisioned(published) == ("READY", 2, 2)
+    await engine.delete_alias("f", "live")
+    await published.clock.settle()
+    assert await versions(published) == []
+    with pytest.raises(ResourceNotFound, match="Cannot find alias arn"):
+        await provisioned(published)
+
+
+@pytest.mark.parametrize("qualifier", [None, "1"])
+async def test_they_end_with_their_version_and_their_function(published: World, qualifier: str | None) -> None:
+    engine = published.engine
+    await engine.delete_alias("f", "live")
+    await engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+    await published.clock.settle()
+    await engine.delete_function(FunctionRef("f", qualifier))
+    await published.clock.settle()
+    assert await versions(published) == []
+
+
+async def test_an_init_that_fails_is_told_and_not_tried_for_ever(tmp_path: Path) -> None:
+    broken = True
+
+    async def program(runtime: FakeRuntime) -> None:
+        if broken:
+            raise Exit(1)
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, event.payload)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        ref = FunctionRef("f", "1")
+        await made.engine.put_provisioned_concurrency(ref, 2)
+        await made.clock.advance(60)
+        config = await made.engine.get_provisioned_concurrency(ref)
+        assert (config.status.value, config.status_reason, config.allocated) == (
+            "FAILED",
+            "FUNCTION_ERROR_INIT_FAILURE",
+            0,
+        )
+        assert await versions(made) == []
+        assert len(made.backend.environments) <= 2
+        broken = False
+        await made.engine.put_provisioned_concurrency(ref, 1)
+        await made.clock.settle()
+        assert await provisioned(made, "1") == ("READY", 1, 1)
+
+
+async def test_they_are_made_again_by_the_next_engine(tmp_path: Path) -> None:
+    async with world(tmp_path / "state") as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+    async with world(tmp_path / "state") as made:
+        await made.clock.settle()
+        assert await provisioned(made, "1") == ("READY", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "message"),
+    [
+        ([("live", 1), ("1", 1)], ResourceConflict, "Version is pointed by a Provisioned Concurrency alias"),
+        ([("1", 1), ("live", 1)], ResourceConflict, "on an already Provisioned version"),
+        ([("$LATEST", 1)], InvalidParameterValue, "cannot be applied to unpublished function versions"),
+        ([("3", 1)], ResourceNotFound, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:f:3"),
+        ([("other", 1)], ResourceNotFound, "Cannot find alias arn: .*:f:other"),
+        ([("1", 1001)], InvalidParameterValue, r"greater than account's unreserved concurrency \[1000\]"),
+        ([("1", 901)], InvalidParameterValue, r"below its minimum value of \[100\]"),
+        ([("1", 900), ("2", 1)], InvalidParameterValue, r"below its minimum value of \[100\]"),
+    ],
+)
+async def test_what_may_not_be_provisioned(
+    published: World, steps: list[tuple[str, int]], error: type[ApiError], message: str
+) -> None:
+    published.engine._provisioned.closed = True  # nothing is to be made of what is allowed
+    with ExitStack() as stack:
+        for number, (qualifier, count) in enumerate(steps, 1):
+            if number == len(steps):
+                stack.enter_context(pytest.raises(error, match=message))
+            await published.engine.put_provisioned_concurrency(FunctionRef("f", qualifier), count)
+
+
+async def test_reserved_and_provisioned_bound_each_other(published: World) -> None:
+    engine = published.engine
+    await engine.put_concurrency(FunctionRef("f"), 2)
+    with pytest.raises(InvalidParameterValue, match="should not be greater than the reservedConcurrentExecution"):
+        await engine.put_provisioned_concurrency(FunctionRef("f", "1"), 3)
+    await engine.put_provisioned_concurrency(FunctionRef("f", "1"), 2)
+    with pytest.raises(InvalidParameterValue) as caught:
+        await engine.put_concurrency(FunctionRef("f"), 1)
+    assert caught.value.message == (
+        " ReservedConcurrentExecutions  1 should not be lower than function's total provisioned concurrency [2]."
+    )
