@@ -101,7 +101,7 @@ async def test_the_flags_are_on_the_container(tmp_path: Path, client: Any) -> No
         assert (host["Binds"], host["Devices"], host["PortBindings"]) == (None, None, None)
         mounts = {mount["Destination"]: mount for mount in facts["Mounts"]}
         assert set(mounts) == {
-            *("/var/task", "/var/runtime", "/etc/passwd", "/etc/group"),
+            *("/var/task", "/var/runtime", "/etc/passwd", "/etc/group", "/etc/hosts"),
             *(configuration.PYTHON, configuration.DOOR),
         }
         assert not any(mount["RW"] for mount in mounts.values())
