@@ -47,6 +47,7 @@ class SubprocessBackend:
         """Always usable; says what is missing without cgroups."""
         roles = cgroups.support().roles
         notes = ["functions run as you, with your files and your network: trusted code only"]
+        notes.append("layers are not at /opt but in a folder that WORKBENCH_OPT names: nothing is mounted")
         if missing := cgroups.support().lacks(Role.MEMORY):
             notes.append(f"memory is measured every 100 ms, not limited by the kernel: {missing}")
         if not roles:

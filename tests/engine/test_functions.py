@@ -28,6 +28,7 @@ from workbench.model.errors import (
 )
 from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
 from workbench.model.invocations import InvocationType, InvokeRequest
+from workbench.model.layers import NewLayerVersion
 from workbench.model.names import FunctionRef
 from workbench.model.runtimes import RuntimeVersion
 from workbench.testing.fakes import FakeRuntime, FakeRuntimes
@@ -482,6 +483,7 @@ async def test_publishing_without_a_change_uses_no_number(made: World) -> None:
     ids=str,
 )
 async def test_what_counts_as_a_change(made: World, change: dict[str, Any]) -> None:
+    await made.engine.publish_layer_version(NewLayerVersion(name="l", code=archive({"a": "1"})))
     await made.create()
     await made.engine.publish_version("f")
     await made.clock.advance(1)

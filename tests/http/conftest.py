@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +23,9 @@ from workbench.model.names import Account
 ACCOUNT = Account("us-east-1", "123456789012")
 ROLE = f"arn:aws:iam::{ACCOUNT.id}:role/r"
 HOST = "127.0.0.1:3001"
+
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Raw(io.BytesIO):
@@ -47,6 +50,12 @@ def port() -> FakePort:
 
 
 @pytest.fixture
+def run() -> Run:
+    """Where the endpoint's coroutines run."""
+    return asyncio.run
+
+
+@pytest.fixture
 def api(port: FakePort) -> LambdaApi:
     return LambdaApi(
         port,
@@ -56,13 +65,13 @@ def api(port: FakePort) -> LambdaApi:
 
 
 @pytest.fixture
-def send(api: LambdaApi) -> Callable[..., Response]:
+def send(api: LambdaApi, run: Run) -> Callable[..., Response]:
     """Send a request as it stands on the wire: `send("GET", "/path?query", {"header": "value"}, b"body")`."""
 
     def send(method: str, target: str, headers: dict[str, str] | None = None, body: bytes | object = b"") -> Response:
         path, _, query = target.partition("?")
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return asyncio.run(api.handle(Request(method, path, query, {"host": HOST, **(headers or {})}, sent)))
+        return run(api.handle(Request(method, path, query, {"host": HOST, **(headers or {})}, sent)))
 
     return send
 
@@ -78,7 +87,7 @@ def session() -> boto3.Session:
 
 
 @pytest.fixture
-def client(api: LambdaApi, session: boto3.Session) -> Any:
+def client(api: LambdaApi, session: boto3.Session, run: Run) -> Any:
     """boto3's Lambda client, with its own validation off, so that the endpoint's is what answers."""
     client = session.client(
         "lambda",

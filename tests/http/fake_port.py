@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.attached import NOTHING, Attached
@@ -62,8 +63,8 @@ class FakePort:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Of the resources there are none; those who test them stand on a real engine."""
-        if name not in vars(ResourcePort):
+        """Of resources and layers there are none; those who test them stand on a real engine."""
+        if name not in {**vars(ResourcePort), **vars(LayerPort)}:
             raise AttributeError(name)
 
         async def absent(*args: object, **kwargs: object) -> tuple[()]:

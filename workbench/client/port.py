@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Protocol
 
+from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
@@ -17,7 +18,7 @@ from workbench.model.names import Account, FunctionRef
 from workbench.model.routes import Route
 
 
-class EnginePort(ResourcePort, Protocol):
+class EnginePort(ResourcePort, LayerPort, Protocol):
     """An engine, local or remote."""
 
     async def account(self) -> Account:

@@ -21,6 +21,7 @@ from workbench.engine.decide import Placement, Pool, Road, Tables, admit, place,
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
+from workbench.engine.layers import Layers
 from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
@@ -43,6 +44,7 @@ from workbench.model.errors import (
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
+from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, NewLayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
@@ -123,6 +125,7 @@ class Engine(AttachedResources, AccountResources):
         self._provisioned = ProvisionedEnvironments(
             self._tables, self._services, self.backend, self._spawn, _environment_id
         )
+        self._layers = Layers(options.account, clock, store, thread)
         self._functions = Functions(
             self._tables,
             clock,
@@ -133,6 +136,7 @@ class Engine(AttachedResources, AccountResources):
             self._spawn,
             self._retire,
             self._urls_changed,
+            self._layers,
         )
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
 
@@ -144,6 +148,7 @@ class Engine(AttachedResources, AccountResources):
         """
         versions, aliases, events = await self._thread.run(self._store.load)
         self._sources = await self._thread.run(self._store.routes)
+        self._layers.load(await self._thread.run(self._store.layers.load))
         self._functions.load(versions, aliases, await self._thread.run(self._store.attached))
         await self._load_records()
         if deliver:
@@ -405,12 +410,15 @@ class Engine(AttachedResources, AccountResources):
         return InvocationResult(request_id=new_request_id(), status=InvocationStatus.SUCCESS)
 
     # -- environments
-    async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path]:
+    async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path, Path | None]:
+        """What a sandbox of the version needs: the runtime, and the folders with its code and with its layers."""
         runtime = await self._runtimes.resolve(version.configuration.runtime)
         if (host.name, runtime.arn) not in self._prepared:
             await host.prepare(runtime)
             self._prepared.add((host.name, runtime.arn))
-        return runtime, await self._thread.run(self._store.extract, version.code.sha256)
+        task = await self._thread.run(self._store.extract, version.code.sha256)
+        opt = await self._thread.run(self._store.extract_layers, version.layers) if version.layers else None
+        return runtime, task, opt
 
     def _retire(self, name: str, version: str | None) -> None:
         """End the environments of a replaced or deleted version; running invocations finish on the old code."""
@@ -552,6 +560,31 @@ class Engine(AttachedResources, AccountResources):
 
     async def delete_alias(self, function: str, name: str) -> None:
         await self._functions.delete_alias(function, name)
+
+    async def publish_layer_version(self, new: NewLayerVersion) -> LayerVersion:
+        return await self._layers.publish(new)
+
+    async def get_layer_version(self, name: str, version: int) -> LayerVersion:
+        return self._layers.get(name, version)
+
+    async def list_layer_versions(self, name: str | None) -> tuple[LayerVersion, ...]:
+        return self._layers.list(name)
+
+    async def delete_layer_version(self, name: str, version: int) -> None:
+        await self._layers.delete(name, version)
+
+    async def get_layer_version_policy(self, name: str, version: int) -> LayerPolicy:
+        return self._layers.policy(name, version)
+
+    async def add_layer_version_permission(
+        self, name: str, version: int, statement: LayerStatement, *, revision_id: str | None = None
+    ) -> LayerPolicy:
+        return await self._layers.add_permission(name, version, statement, revision_id)
+
+    async def remove_layer_version_permission(
+        self, name: str, version: int, statement_id: str, *, revision_id: str | None = None
+    ) -> None:
+        await self._layers.remove_permission(name, version, statement_id, revision_id)
 
     async def put_routes(self, source: str, routes: tuple[Route, ...]) -> None:
         if routes == self._sources.get(source, ()):

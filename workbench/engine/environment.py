@@ -54,7 +54,7 @@ class Services:
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     listeners: ListenerFactory
     account: Account
-    prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, tuple[RuntimeVersion, Path]]]
+    prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, tuple[RuntimeVersion, Path, Path | None]]]
     released: Callable[[Invocation], None]
     replace: Callable[[Invocation], None]
     ended: Callable[[ExecutionEnvironment], None]
@@ -133,8 +133,8 @@ class ExecutionEnvironment:
         begun = self._clock.monotonic_ns()
         try:
             async with self.host.slots:
-                runtime, task = await self._services.prepare(self.version, self.host)
-                await self._sandbox.launch(runtime, task, self._services.listeners, self, self._sandbox_gone)
+                runtime, task, opt = await self._services.prepare(self.version, self.host)
+                await self._sandbox.launch(runtime, task, opt, self._services.listeners, self, self._sandbox_gone)
             if self.state is EnvironmentState.CREATING:
                 self._phase("create", begun, "success")
                 await self._initialise(InitPhase.INIT)

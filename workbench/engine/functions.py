@@ -17,6 +17,7 @@ from typing import Any
 
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
+from workbench.engine.layers import Layers
 from workbench.engine.ports import Runtimes, Store, StoreThread
 from workbench.model import events as ev
 from workbench.model.attached import Attached
@@ -63,6 +64,7 @@ class Functions:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         retire: Callable[[str, str | None], None],
         urls_changed: Callable[[], None],
+        layers: Layers,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -73,6 +75,7 @@ class Functions:
         self._spawn = spawn
         self._retire = retire
         self._urls_changed = urls_changed
+        self._layers = layers
         # One change of a function at a time: a decision must still hold when its write has become durable.
         self._locks: dict[str, asyncio.Lock] = {}
         # What one function takes of the account's concurrency, no other may take at the same time.
@@ -97,7 +100,9 @@ class Functions:
         async with self._lock(new.name):
             if new.name in self._tables.functions:
                 raise ResourceConflict(f"Function already exist: {new.name}")
+            layers = self._layers.attach(new.configuration.layers)
             sha256 = await self._keep(new.code)
+            await self._layers.check_size(sha256, layers)
             version = FunctionVersion(
                 name=new.name,
                 configuration=new.configuration,
@@ -108,6 +113,7 @@ class Functions:
                 state_reason=_CREATING,
                 state_reason_code="Creating",
                 update_status=None,
+                layers=layers,
             )
             attached = Attached(tags=new.tags)
             await self._thread.run(self._store.put_version, version, attached)
@@ -126,6 +132,7 @@ class Functions:
         async with self._lock(name):
             latest = self._changeable(name, revision_id)
             sha256 = await self._keep(code)
+            await self._layers.check_size(sha256, latest.layers)
             configuration = latest.configuration
             if architecture is not None:
                 configuration = replace(configuration, architecture=architecture)
@@ -146,6 +153,11 @@ class Functions:
         async with self._lock(name):
             latest = self._changeable(name, revision_id)
             updated = self._in_progress(latest, configuration, latest.code)
+            # What stays attached may have been deleted meanwhile.
+            if configuration.layers != latest.configuration.layers:
+                layers = self._layers.attach(configuration.layers)
+                await self._layers.check_size(latest.code.sha256, layers)
+                updated = replace(updated, layers=layers)
             await self._write(updated)
         self._spawn(self._activate(updated))
         return updated
@@ -368,6 +380,7 @@ class Functions:
         try:
             await self._runtimes.resolve(version.configuration.runtime)
             await self._thread.run(self._store.extract, version.code.sha256)
+            await self._thread.run(self._store.extract_layers, version.layers)
         except WorkbenchError as error:
             settled = self._settled(version, error)
         else:

@@ -23,6 +23,7 @@ from workbench.model.platform import (
     InitReport,
     InitRuntimeDone,
     InitStart,
+    LayersMoved,
     PlatformStatus,
 )
 
@@ -91,6 +92,8 @@ class Init:
                 version.configuration.memory_size,
             )
         )
+        if self.phase is InitPhase.INIT and parts.sandbox.opt_inside not in ("", "/opt"):
+            parts.journal.platform(LayersMoved(parts.sandbox.opt_inside))
         seconds = init_seconds(parts.initialization, self.phase, version.configuration.timeout)
         self._timer = parts.clock.call_later(seconds, self._expired)
         try:

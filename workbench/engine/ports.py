@@ -9,9 +9,10 @@ from socket import socket
 from typing import Any, Protocol, TypeVar
 
 from workbench.model.attached import Attached
-from workbench.model.functions import Alias, FunctionVersion
+from workbench.model.functions import Alias, Code, FunctionVersion
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationStatus, QueuedEvent
+from workbench.model.layers import LayerVersion
 from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
@@ -100,8 +101,28 @@ class ListenerFactory(Protocol):
         """Serve on `sock`, or on a free port of 127.0.0.1."""
 
 
+class LayerRecords(Protocol):
+    """The layer versions that last; used as the store is."""
+
+    def load(self) -> list[LayerVersion]:
+        """Everything there is."""
+
+    def publish(self, name: str, build: Callable[[int], LayerVersion]) -> LayerVersion:
+        """Write the version that `build` makes of the layer's next number, which is never used again."""
+
+    def put(self, version: LayerVersion) -> None:
+        """Replace one version."""
+
+    def delete(self, name: str, version: int) -> None:
+        """Forget one version; its code stays for the functions that have it."""
+
+
 class Store(Protocol):
     """What lasts. Every write is durable when it returns; all calls come from one thread."""
+
+    @property
+    def layers(self) -> LayerRecords:
+        """Layer versions."""
 
     def load(self) -> tuple[list[FunctionVersion], list[Alias], list[QueuedEvent]]:
         """Everything there is."""
@@ -114,6 +135,12 @@ class Store(Protocol):
 
     def extract(self, sha256: str) -> Path:
         """The folder with an archive's files, made when it is not there."""
+
+    def unzipped(self, sha256: str) -> int:
+        """The bytes that the files of an archive take."""
+
+    def extract_layers(self, layers: tuple[Code, ...]) -> Path | None:
+        """The folder with the files of layers over one another, later ones on top; None for none."""
 
     def put_version(self, version: FunctionVersion, attached: Attached | None = None) -> None:
         """Write or replace one version. `attached` is what a new function comes with."""

@@ -102,6 +102,7 @@ _TEXT: dict[type, Callable[[Any], str | None]] = {
     pf.ExtensionState: _extension,
     pf.Subscription: _subscription,
     pf.LogsDropped: _dropped,
+    pf.LayersMoved: lambda event: f"LAYERS Folder: {event.folder}\tThis backend has no mounts: nothing is at /opt",
     pf.Fault: lambda event: event.text,
 }
 
@@ -240,6 +241,7 @@ _RECORDS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     pf.ExtensionState: ("platform.extension", _extension_record),
     pf.Subscription: ("platform.subscription", _subscription_record),
     pf.LogsDropped: ("platform.logsDropped", _dropped_record),
+    pf.LayersMoved: ("platform.layersMoved", lambda event: {"folder": event.folder}),
     pf.Fault: ("platform.fault", lambda event: event.text),
 }
 
@@ -258,7 +260,7 @@ def level(event: PlatformEvent) -> int | None:
             return DEBUG if event.initialization_type is InitializationType.ON_DEMAND else INFO
         case pf.Report():
             return INFO if event.status is PlatformStatus.SUCCESS else WARN
-        case pf.InvokeStart() | pf.Subscription():
+        case pf.InvokeStart() | pf.Subscription() | pf.LayersMoved():
             return INFO
         case pf.ExtensionState():
             return INFO if event.state == "Ready" else WARN

@@ -70,10 +70,16 @@ class Sandbox:
         """The host's folder of what is at /opt."""
         return self._spec.opt if self._spec is not None else None
 
+    @property
+    def opt_inside(self) -> str:
+        """Where that is as seen from inside; empty where there is none."""
+        return self._environment.layout.opt if self._environment is not None else ""
+
     async def launch(
         self,
         runtime: RuntimeVersion,
         task: Path,
+        opt: Path | None,
         listeners: ListenerFactory,
         link: RuntimeLink,
         on_gone: Callable[[Exited], None],
@@ -91,7 +97,7 @@ class Sandbox:
             version=self._version.version,
             runtime=runtime,
             task=task,
-            opt=None,
+            opt=opt,
             memory_size=configuration.memory_size,
             tmp_size=configuration.ephemeral_storage,
             network=min(self._host.capabilities.networks, key=_NETWORKS.index),

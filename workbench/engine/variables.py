@@ -17,6 +17,8 @@ from workbench.model.platform import InitializationType
 
 #: Where X-Ray's daemon would listen; nobody does, and its clients do not wait for an answer.
 _XRAY_PORT = "2000"
+#: Where a function's layers are when that is not /opt: on a backend that has no mounts.
+LAYERS_AT = "WORKBENCH_OPT"
 
 
 def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
@@ -36,15 +38,17 @@ def runtime_variables(
 ) -> dict[str, str]:
     """Everything that the runtime's process gets, and nothing else."""
     configuration = version.configuration
-    task, opt, client = layout.task, layout.opt, layout.runtime
+    task, client = layout.task, layout.runtime
+    # Without mounts there is nothing at all in place of /opt for a function without layers.
+    binaries, libraries = (f":{layout.opt}/{name}" if layout.opt else "" for name in ("bin", "lib"))
     logging = configuration.settings.get("LoggingConfig", {})
     host = address.rpartition(":")[0]
     customer = dict(configuration.environment or {})
     unreserved = {
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
-        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin",
-        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib:{opt}/lib",
+        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{binaries}",
+        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib{libraries}",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": f"{host}:{_XRAY_PORT}",
         "_AWS_XRAY_DAEMON_ADDRESS": host,
@@ -66,6 +70,8 @@ def runtime_variables(
         "LAMBDA_TASK_ROOT": task,
         "LAMBDA_RUNTIME_DIR": client,
     }
+    if layout.opt not in ("", "/opt"):
+        reserved[LAYERS_AT] = layout.opt
     if not configuration.runtime.startswith("provided"):
         unreserved |= {"PWD": task, "SHLVL": "0"}  # AWS starts these runtimes by a shell
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{configuration.runtime}"
@@ -95,6 +101,6 @@ def _language_variables(runtime: str, layout: Layout) -> dict[str, str]:
     if runtime.startswith("nodejs"):
         major = runtime.removeprefix("nodejs").removesuffix(".x")
         layers = f"{layout.opt}/nodejs"
-        folders = (f"{layers}/node{major}/node_modules", f"{layers}/node_modules", f"{layout.runtime}/node_modules")
-        return {"NODE_PATH": ":".join((*folders, layout.runtime, layout.task))}
+        folders = [f"{layers}/node{major}/node_modules", f"{layers}/node_modules"] if layout.opt else []
+        return {"NODE_PATH": ":".join((*folders, f"{layout.runtime}/node_modules", layout.runtime, layout.task))}
     return {}

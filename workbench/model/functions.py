@@ -54,7 +54,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionVersion:
-    """`$LATEST` or one immutable published version. `last_modified` is in epoch seconds."""
+    """`$LATEST` or one immutable published version. `last_modified` is in epoch seconds.
+
+    `layers` is the code of what `configuration.layers` names, in that order; it outlives the layer versions.
+    """
 
     name: str
     version: str = LATEST
@@ -68,6 +71,7 @@ class FunctionVersion:
     update_status: UpdateStatus | None = UpdateStatus.SUCCESSFUL
     update_reason: str | None = None
     update_reason_code: str | None = None
+    layers: tuple[Code, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

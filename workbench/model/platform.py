@@ -147,6 +147,13 @@ class LogsDropped:
 
 
 @dataclass(slots=True)
+class LayersMoved:
+    """The layers are not at /opt but in this folder: the backend has no mounts. AWS has no such event."""
+
+    folder: str
+
+
+@dataclass(slots=True)
 class Fault:
     """Something broke that no other event tells."""
 
@@ -164,5 +171,6 @@ PlatformEvent = (
     | ExtensionState
     | Subscription
     | LogsDropped
+    | LayersMoved
     | Fault
 )

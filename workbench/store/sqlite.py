@@ -19,13 +19,15 @@ from typing import TypeVar
 from workbench.model.attached import Attached
 from workbench.model.codec import decode, encode
 from workbench.model.errors import StateError
-from workbench.model.functions import Alias, FunctionVersion
+from workbench.model.functions import Alias, Code, FunctionVersion
 from workbench.model.invocations import QueuedEvent
 from workbench.model.names import LATEST
 from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.store import archive as archives
 from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
+from workbench.store.layers import TABLES as LAYER_TABLES
+from workbench.store.layers import LayerRecords, merge, merged_name
 from workbench.store.migrations import migrate
 
 R = TypeVar("R", bound=Record)
@@ -47,6 +49,7 @@ MIGRATIONS = (
         SELECT function, json_object('tags', json_extract(document, '$.tags')) FROM versions
         WHERE version = '$LATEST' AND json_extract(document, '$.tags') <> '{}';
     """,
+    LAYER_TABLES,
 )
 
 
@@ -83,6 +86,7 @@ class SqliteStore:
         except StateError:
             self._db.close()
             raise
+        self.layers = LayerRecords(self._db, self._transaction)
 
     def load(self) -> tuple[list[FunctionVersion], list[Alias], list[QueuedEvent]]:
         """Raises StateError when the database is damaged."""
@@ -144,6 +148,20 @@ class SqliteStore:
             archive = self.code(sha256)
             with _disk(tree):
                 archives.extract(archive, tree)
+        return tree
+
+    def unzipped(self, sha256: str) -> int:
+        return archives.unzipped(self.code(sha256))
+
+    def extract_layers(self, layers: tuple[Code, ...]) -> Path | None:
+        hashes = [layer.sha256 for layer in layers]
+        if len(hashes) < 2:
+            return self.extract(hashes[0]) if hashes else None
+        trees = [self.extract(sha256) for sha256 in hashes]
+        tree = self._trees / merged_name(hashes)
+        if not tree.is_dir():
+            with _disk(tree):
+                merge(trees, tree)
         return tree
 
     # -- records

@@ -11,7 +11,9 @@ import sys
 
 def main() -> None:
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    layers = f"/opt/python/lib/{version}/site-packages", "/opt/python"
+    handler, opt = sys.argv[1:]
+    # Where the layers are: /opt, another folder where nothing can be mounted there, or nowhere.
+    layers = (f"{opt}/python/lib/{version}/site-packages", f"{opt}/python") if opt else ()
     # The folder of this script is first on the path; the function's own code goes before it, layers next.
     sys.path[0:0] = [os.environ["LAMBDA_TASK_ROOT"], *layers]
     site.setquit()
@@ -21,7 +23,7 @@ def main() -> None:
 
     from awslambdaric.__main__ import main as client
 
-    client(["bootstrap", sys.argv[1]])
+    client(["bootstrap", handler])
 
 
 if __name__ == "__main__":

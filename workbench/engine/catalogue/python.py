@@ -51,7 +51,7 @@ class Python:
             client=client,
             # -S: without the interpreter's own site-packages, which AWS does not have either; boot.py does the rest of
             # what `site` does.
-            command=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "{handler}"),
+            command=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "{handler}", "{opt}"),
             program=python,
         )
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 
 from workbench.client.port import StreamingPort
-from workbench.http.lambda_api import aliases, functions, invoke, resources, streaming
+from workbench.http.lambda_api import aliases, functions, invoke, layers, resources, streaming
 from workbench.http.lambda_api.checks import check_request
 from workbench.http.lambda_api.operations import OPERATIONS, Call, Context
 from workbench.http.lambda_api.parse import SerializationException, parse
@@ -33,6 +33,7 @@ __all__ = [
     "LambdaApi",
     "aliases",
     "functions",
+    "layers",
     "resources",
     "streaming",
 ]  # the modules of operations register themselves when imported

@@ -59,7 +59,9 @@ def describe(version: FunctionVersion, context: Context, *, qualifier: str | Non
     if configuration.environment is not None:
         described["Environment"] = {"Variables": dict(configuration.environment)}
     if configuration.layers:
-        described["Layers"] = [{"Arn": arn} for arn in configuration.layers]
+        described["Layers"] = [
+            {"Arn": arn, "CodeSize": code.size} for arn, code in zip(configuration.layers, version.layers, strict=True)
+        ]
     runtime_version = context.runtime_version_arn(configuration.runtime, configuration.architecture)
     if runtime_version is not None:
         described["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version}

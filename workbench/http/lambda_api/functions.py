@@ -15,7 +15,7 @@ from workbench.http.lambda_api.operations import Call, operation
 from workbench.http.lambda_api.paging import page
 from workbench.http.lambda_api.settings import merge_settings
 from workbench.model.errors import InvalidParameterValue
-from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
+from workbench.model.functions import Code, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.names import LATEST, FunctionRef
 
 #: Parameters that map one to one to a field of `FunctionConfiguration`.
@@ -36,7 +36,7 @@ async def create_function(call: Call) -> Mapping[str, Any]:
     if ref.qualifier is not None:
         raise InvalidParameterValue(f"The name of a new function has no qualifier: {ref}")
     checks.check_name(ref.name)
-    archive = _archive(params["Code"], params.get("PackageType", "Zip"))
+    archive = archive_of(params["Code"], params.get("PackageType", "Zip"))
     if "CodeSigningConfigArn" in params:
         raise checks.not_yet("code signing", "Leave CodeSigningConfigArn out.")
     _no_publish_to(params)
@@ -65,7 +65,7 @@ async def get_function(call: Call) -> Mapping[str, Any]:
     attached = await call.port.get_attached(ref.name)
     return {
         "Configuration": describe(version, call.context, qualifier=ref.qualifier),
-        "Code": {"RepositoryType": "S3", "Location": _location(call, version)},
+        "Code": {"RepositoryType": "S3", "Location": location(call, version.code)},
         "Tags": dict(attached.tags) or None,
         "Concurrency": None if attached.reserved is None else {"ReservedConcurrentExecutions": attached.reserved},
     }
@@ -88,7 +88,7 @@ async def update_function_code(call: Call) -> Mapping[str, Any]:
     publish = params.get("Publish", False)
     version = await call.port.update_function_code(
         name,
-        _archive(params, "Zip"),
+        archive_of(params, "Zip"),
         architecture=_architecture(params),
         publish=publish,
         dry_run=params.get("DryRun", False),
@@ -179,8 +179,8 @@ def _architecture(params: Mapping[str, Any]) -> str | None:
     return architectures[0] if architectures else None
 
 
-def _archive(code: Mapping[str, Any], package_type: str) -> bytes:
-    """The zip that a request carries. `code` is `Code` of CreateFunction, or all of UpdateFunctionCode."""
+def archive_of(code: Mapping[str, Any], package_type: str) -> bytes:
+    """The zip that a request carries. `code` is `Code` or `Content`, or all of UpdateFunctionCode."""
     if package_type == "Image" or "ImageUri" in code:
         raise checks.not_yet("functions made of container images", "Send a zip archive as ZipFile.")
     if "S3Bucket" in code or "S3Key" in code:
@@ -199,10 +199,10 @@ def _no_publish_to(params: Mapping[str, Any]) -> None:
         raise checks.not_yet("functions on capacity providers", "Leave PublishTo out.")
 
 
-def _location(call: Call, version: FunctionVersion) -> str:
+def location(call: Call, code: Code) -> str:
     """A URL on this endpoint, as the client addressed it, that downloads the archive. The hash in it is its key."""
     host = call.request.headers.get("host", "localhost")
-    return f"http://{host}/_workbench/v1/code/{version.code.sha256}"
+    return f"http://{host}/_workbench/v1/code/{code.sha256}"
 
 
 def by_name_and_number(version: FunctionVersion) -> tuple[str, int]:
