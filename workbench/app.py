@@ -174,6 +174,7 @@ async def open_engine(
                 account=account,
                 concurrency_limit=project.concurrency_limit,
                 idle_stop=project.idle_stop,
+                max_life=project.max_life,
                 seed=seed,
             ),
             on_stop=on_stop,

@@ -389,6 +389,17 @@ def test_ended_environments_stay_to_be_looked_at_and_then_go(live: Live, script:
 
 
 # -- rings
+def test_lines_of_log_are_bounded_by_what_they_hold(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.live.reducer.LOG_CHARACTERS", 100)
+    live = Live(logs=50)
+    script.lives = (live,)
+    for number in range(25):
+        script.log(str(number % 10) * 30)
+    delta = live.changes(0, 0, 0.0)
+    assert [line.text[0] for line in delta.logs] == ["2", "3", "4"]
+    assert (delta.totals.log_lines, delta.totals.log_dropped) == (25, 22)
+
+
 def test_the_ring_of_logs_tells_what_it_dropped(script: Script) -> None:
     live = Live(logs=10)
     script.lives = (live,)

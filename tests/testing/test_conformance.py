@@ -1,6 +1,7 @@
 """The conformance checks bite: backends that are broken on purpose are found out."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +91,13 @@ def forgets_signals(environment: SubprocessEnvironment) -> None:
     environment.signal = signal  # type: ignore[method-assign]
 
 
+def resets_only_the_group(environment: SubprocessEnvironment) -> None:
+    async def reset() -> None:
+        environment._kill_all(signal.SIGTERM)
+
+    environment.reset = reset  # type: ignore[method-assign]
+
+
 def blocks_on_connections(environment: SubprocessEnvironment) -> None:
     connect = environment.connect
 
@@ -111,6 +119,7 @@ def blocks_on_connections(environment: SubprocessEnvironment) -> None:
         (leaks_a_descriptor, "no_descriptors_but_the_first_three", "open descriptors"),
         (measures_nothing, "usage_is_measured", "measured as 0 MB"),
         (has_no_grace, "stop_gives_grace_and_then_kills", "stop took"),
+        (resets_only_the_group, "reset_ends_processes_and_keeps_tmp", "not within"),
         (forgets_signals, "signal_reaches_the_process", "not within"),
     ],
 )

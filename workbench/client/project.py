@@ -29,6 +29,7 @@ class Project:
     parameters: dict[str, str]
     concurrency_limit: int = 1000
     idle_stop: float = 300.0
+    max_life: float = 7200.0
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
 
@@ -83,6 +84,7 @@ def find_project(start: Path | None = None) -> Project:
         parameters=parameters,
         concurrency_limit=settings("concurrency", int, 1000),
         idle_stop=float(settings("idle_stop", (int, float), 300.0)),
+        max_life=float(settings("max_life", (int, float), 7200.0)),
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
     )
@@ -97,7 +99,7 @@ def _settings(path: Path) -> Any:
             values = tomli.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}") from error
-    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop", "history"}
+    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop", "max_life", "history"}
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")
 

@@ -59,6 +59,7 @@ class FakeRuntime:
         self.env = env
         self._link = link
         self._output = output
+        self._asked: Callable[[Any], None] = lambda event: None
 
     async def next(self) -> Any:
         """The next event, as the engine's `NextEvent`."""
@@ -71,7 +72,12 @@ class FakeRuntime:
         refused = self._link.next(reply)
         if refused is not None:
             return refused
+        self._asked = reply
         return await waiter
+
+    def drop(self) -> None:
+        """The connection of the `next` that waits is gone."""
+        self._link.lost(self._asked)
 
     def respond(self, request_id: str, body: bytes, content_type: str = "") -> Any:
         return self._link.respond(request_id, body, content_type)
