@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import alias, deploy, diff, doctor, fire, history, listing, logs, publish, serve, status, stop, tui
+from workbench.cli import (
+    alias,
+    deploy,
+    diff,
+    doctor,
+    fire,
+    history,
+    listing,
+    logs,
+    publish,
+    record,
+    serve,
+    status,
+    stop,
+    tui,
+)
 from workbench.cli.output import say
 from workbench.model.errors import WorkbenchError
 
@@ -56,6 +71,7 @@ app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
+app.command("record")(record.record)
 app.command("doctor")(doctor.doctor)
 
 

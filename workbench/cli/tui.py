@@ -8,27 +8,51 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from workbench.cli.output import say
 from workbench.model.errors import EngineGone, UsageError
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
     from workbench.client.project import Endpoint, Project
+    from workbench.client.recording import Tape
 
 DEFAULT_PORT = 3001
 DEFAULT_GATEWAY_PORT = 3000
 #: How long an engine that was started here may take to answer, and one that another UI started meanwhile.
 _BOOT_SECONDS = 60.0
 _OTHER_SECONDS = 5.0
+#: The fastest that a recording plays.
+_FASTEST = 1000.0
 
 
-def tui() -> None:
+def tui(
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Record what is shown into a new file.", metavar="FILE")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option("--replay", help="Play a recording; no engine is needed.", metavar="FILE")
+    ] = None,
+    speed: Annotated[float, typer.Option("--speed", help="Of the recording: 2 is twice as fast.")] = 1.0,
+) -> None:
     """Open the terminal UI; an engine is started for the project when none runs."""
     from workbench.client.project import find_project, read_endpoint
 
+    if record is not None and replay is not None:
+        raise UsageError("give one of --record and --replay")
+    if not 0 < speed <= _FASTEST:
+        raise UsageError(f"--speed is a number above 0 and at most {_FASTEST:g}, not {speed:g}")
     if not sys.stdout.isatty():
         raise UsageError("the terminal UI needs a terminal", mend="workbench serve runs the engine headless")
+    if replay is not None:
+        _play(replay, speed)
+        return
     project = find_project()
     template = project.root / "template.yaml"
     attach = _Attach(project)
@@ -39,13 +63,52 @@ def tui() -> None:
         lines = await app.deploy(await attach(), project, template)
         return "; ".join(lines) if lines else "nothing has changed"
 
+    from workbench.client.recording import recorded
     from workbench.tui import read_saved_events, run
 
-    run(attach, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
+    with _tape(record) as tape:
+
+        async def connect() -> EnginePort:
+            port = await attach()
+            return recorded(port, tape) if tape is not None else port
+
+        run(connect, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
     endpoint = read_endpoint(project)
     if endpoint is not None:
         where = f"pid {endpoint.pid}, {endpoint.url}"
         sys.stderr.write(f"workbench: the engine lives on ({where}); workbench stop ends it\n")
+
+
+def _play(path: Path, speed: float) -> None:
+    """Raises UsageError when the file is no recording."""
+    from workbench.client.recording import Player, player_port
+    from workbench.tui import run
+
+    player = Player(path, speed=speed)
+
+    async def connect() -> EnginePort:
+        return player_port(player)
+
+    run(connect, replay=player)
+    player.close()
+    if player.problem:
+        raise UsageError(player.problem)
+
+
+@contextmanager
+def _tape(path: Path | None) -> Iterator[Tape | None]:
+    """A tape into a new file, told when it ends; None without a file."""
+    if path is None:
+        yield None
+        return
+    from workbench.client.recording import Tape
+
+    tape = Tape(path)
+    try:
+        yield tape
+    finally:
+        tape.close()
+        say(f"the recording ended early: {tape.trouble}" if tape.trouble else f"recorded into {path}")
 
 
 def ensure_engine(project: Project) -> None:

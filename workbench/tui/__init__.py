@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.tui.saved import SavedEvent, read_saved_events
 
 if TYPE_CHECKING:
+    from workbench.client.recording import Player
     from workbench.tui.app import Outcome
     from workbench.tui.link import Connect
 
@@ -22,15 +23,17 @@ def run(
     saved_events: Sequence[SavedEvent] = (),
     *,
     deploy: Callable[[], Awaitable[str]] | None = None,
+    replay: Player | None = None,
 ) -> Outcome:
     """Run the terminal UI until the person leaves; the outcome says what became of the engine.
 
     `connect` is awaited on the app's own event loop, first when the screen is up and again whenever the engine was
     lost; a `WorkbenchError` or `OSError` from it is shown and it is tried again. `deploy`, if there is something to
-    deploy, answers with a sentence. After a crash of the UI itself the traceback is on stderr.
+    deploy, answers with a sentence. `replay` is the recording behind `connect`, if it is one. After a crash of the UI
+    itself the traceback is on stderr.
     """
     from workbench.tui.app import Outcome, WorkbenchApp
 
-    app = WorkbenchApp(connect, saved_events, deploy=deploy)
+    app = WorkbenchApp(connect, saved_events, deploy=deploy, replay=replay)
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

@@ -13,12 +13,14 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
+from workbench.client.recording import Player
 from workbench.model.errors import ApiError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.model.text import one_line, sanitize
 from workbench.tui.answers import Answers, answer
 from workbench.tui.commands import main as commands
+from workbench.tui.commands import replay as replay_commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.commands.palette import WorkbenchCommands
 from workbench.tui.edits import Edits
@@ -51,13 +53,14 @@ class WorkbenchApp(App[Outcome]):
     """The terminal UI.
 
     `connect` attaches to an engine, and does so again whenever the engine was lost. `deploy` deploys the project's
-    template and answers with a sentence. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
+    template and answers with a sentence. `replay` is the recording that `connect` attaches to, if it is one. `frames`
+    is the pace of pulling; with None only `frame` pulls, for tests.
     """
 
     TITLE = "workbench"
     CSS_PATH = "styles/main.tcss"
     COMMANDS = App.COMMANDS | {WorkbenchCommands}
-    BINDINGS = bindings(*commands.APP)
+    BINDINGS = bindings(*commands.APP, *replay_commands.ALL)
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class WorkbenchApp(App[Outcome]):
         saved_events: Sequence[SavedEvent] = (),
         *,
         deploy: Callable[[], Awaitable[str]] | None = None,
+        replay: Player | None = None,
         frames: float | None = FRAMES,
         link: Callable[[Connect, Mirror], Link] = Link,
     ) -> None:
@@ -73,6 +77,8 @@ class WorkbenchApp(App[Outcome]):
         self.link = link(connect, self.mirror)
         self.deploy = deploy
         self.edits = Edits(lambda: self.mirror.wall)
+        self.replay = replay
+        self._replay_told = False
         self._saved = saved_events
         self._frames = frames
         self._last: dict[str, Order] = {}
@@ -88,6 +94,8 @@ class WorkbenchApp(App[Outcome]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
+        if action in ("hold_replay", "step_replay"):
+            return self.replay is not None and not isinstance(self.focused, (Input, TextArea))
         return action not in ("help", "switch_theme") or not isinstance(self.focused, (Input, TextArea))
 
     # -- frames
@@ -107,6 +115,7 @@ class WorkbenchApp(App[Outcome]):
             return
         changed = await self.link.pull()
         self._answers.tick()
+        self._tell_replay()
         for screen in self._visible():
             if isinstance(screen, (LiveScreen, Dialog)) and screen.is_mounted:
                 screen.sync(changed)
@@ -244,13 +253,30 @@ class WorkbenchApp(App[Outcome]):
         self.say("The functions of this project's template are on their way.", title="Deploying …")
         self.run_worker(work(), group="deploy", exclusive=True)
 
+    # -- a recording
+    def action_hold_replay(self) -> None:
+        if self.replay is not None:
+            self.replay.pause()
+            self.say("It is held still." if self.replay.paused else "It plays on.", title="Recording", timeout=2)
+
+    def action_step_replay(self) -> None:
+        if self.replay is not None:
+            self.replay.step()
+
+    def _tell_replay(self) -> None:
+        """Say once that the recording has ended, or that it is damaged from here on."""
+        if self.replay is not None and self.replay.ended and not self._replay_told:
+            self._replay_told = True
+            problem = self.replay.problem
+            self.say(problem or "This was all of it. ^q leaves.", title="Recording", bad=bool(problem), timeout=10)
+
     # -- the app itself
     async def action_quit(self) -> None:
         """Leave at once if nothing lives; else ask what becomes of the engine."""
         from workbench.tui.screens.question import Answer, Question
 
         totals, status = self.mirror.totals, self.link.status
-        if not self.link.attached or status is None or not totals.environments:
+        if self.replay is not None or not self.link.attached or status is None or not totals.environments:
             self.exit(Outcome.QUIT)
             return
         if isinstance(self.screen, Question):

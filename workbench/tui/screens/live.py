@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from workbench.tui.commands import main as commands
+from workbench.tui.commands import replay
 from workbench.tui.commands.base import Command
 from workbench.tui.link import LinkState
 from workbench.tui.mirror import Changed
@@ -102,7 +103,7 @@ class LiveScreen(Screen[None]):
     def palette_commands(self) -> Sequence[type[Command]]:
         """What the palette offers here."""
         found = [command for _, _, mine in self.pane_commands() for command in mine]
-        offered = dict.fromkeys([*found, *self.OFFERS, *commands.APP])
+        offered = dict.fromkeys([*found, *self.OFFERS, *self._of_app()])
         return [command for command in offered if command.palette and self._allowed(command)]
 
     def help_sections(self) -> list[Section]:
@@ -113,7 +114,11 @@ class LiveScreen(Screen[None]):
             if self.focused is not None and self.focused in widget.walk_children(with_self=True)
         ]
         shown = [command for command in self.OFFERS if self._allowed(command)]
-        return [*sections, ("Everywhere", [*shown, *commands.APP])]
+        return [*sections, ("Everywhere", [*shown, *self._of_app()])]
+
+    def _of_app(self) -> Sequence[type[Command]]:
+        """What the app does itself; there is more while a recording plays."""
+        return (*commands.APP, *(replay.ALL if self.workbench.replay is not None else ()))
 
     def _allowed(self, command: type[Command]) -> bool:
         return self.available(command.action.rpartition(".")[2].partition("(")[0])

@@ -1,0 +1,122 @@
+"""A recording in the terminal UI: the same screens, its own keys, and a word at its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.tui.conftest import Face
+from tests.tui.fake_port import FakeEngine
+from workbench.client.recording import Player, Tape, player_port, recorded
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.commands import replay
+from workbench.tui.link import Link
+
+
+@pytest.fixture
+async def film(engine: FakeEngine, tmp_path: Path) -> Path:
+    """Three seconds: hello runs cold, then once a second."""
+    tape = Tape(tmp_path / "film.ndjson")
+    port = recorded(engine, tape)
+    await port.status()
+    since = (await port.changes(0)).seq
+    engine.warm("e-1", "hello")
+    for number in range(3):
+        engine.run(f"r-{number}", "hello", "e-1")
+        since = (await port.changes(since)).seq
+        engine.advance(1000)
+    tape.close()
+    return tape.path
+
+
+@asynccontextmanager
+async def playing(film: Path, engine: FakeEngine) -> AsyncIterator[Face]:
+    time = SimpleNamespace(now=100.0)
+    player = Player(film, now=lambda: time.now)
+
+    async def connect():
+        return player_port(player)
+
+    app = WorkbenchApp(
+        connect, frames=None, replay=player, link=lambda connect, mirror: Link(connect, mirror, now=lambda: time.now)
+    )
+    app.animation_level = "none"
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        made = Face(app, pilot, engine, time)
+        await made.frame()
+        yield made
+    player.close()
+
+
+@pytest.fixture
+async def face(film: Path, engine: FakeEngine) -> AsyncIterator[Face]:
+    async with playing(film, engine) as made:
+        yield made
+
+
+async def test_it_shows_what_was_there_and_moves_with_its_time(face: Face) -> None:
+    assert "a recording: film.ndjson" in face.text
+    assert face.app.mirror.totals.invocations == 0
+    await face.frame(900)
+    assert face.app.mirror.totals.invocations == 1
+    assert "hello" in face.text
+
+
+async def test_the_end_is_told_once(face: Face) -> None:
+    await face.frame(60_000)
+    await face.frame(60_000)
+    assert face.said == ["Recording: This was all of it. ^q leaves."]
+
+
+@pytest.fixture
+def broken(film: Path) -> Path:
+    """It breaks off in its fourth line."""
+    lines = film.read_bytes().splitlines(keepends=True)
+    film.write_bytes(b"".join(lines[:3]) + lines[3][:-9])
+    return film
+
+
+async def test_damage_is_told_with_its_line(broken: Path, engine: FakeEngine) -> None:
+    async with playing(broken, engine) as face:
+        await face.frame(60_000)
+        assert face.said == [f"Recording: {broken}:4: the recording breaks off here"]
+        assert face.app.mirror.totals.invocations == 1
+
+
+async def test_hold_and_step(face: Face) -> None:
+    await face.press("comma")
+    await face.frame(60_000)
+    assert face.app.mirror.totals.invocations == 0
+    await face.press("full_stop")
+    assert face.app.mirror.totals.invocations == 1
+    await face.press("full_stop")
+    assert face.app.mirror.totals.invocations == 2
+    await face.press("comma")
+    await face.frame(60_000)
+    assert face.app.mirror.totals.invocations == 3
+
+
+async def test_what_needs_an_engine_says_that_there_is_none(face: Face) -> None:
+    await face.press("F")
+    assert face.said == ["Cannot do that: this is a recording: there is no engine that could do it"]
+    assert "hello" in face.text
+
+
+async def test_help_names_its_keys_and_leaving_asks_nothing(face: Face) -> None:
+    shown = [command for _, commands in face.main.help_sections() for command in commands]
+    assert set(replay.ALL) < set(shown)
+    await face.frame(900)
+    assert face.app.mirror.totals.environments == 1
+    await face.press("ctrl+q")
+    assert not face.app.is_running or face.app._exit
+
+
+async def test_without_a_recording_there_are_no_such_keys(open_face) -> None:
+    async with open_face() as face:
+        await face.press("comma", "full_stop")
+        shown = [command for _, commands in face.main.help_sections() for command in commands]
+        assert (face.said, set(replay.ALL) & set(shown)) == ([], set())
