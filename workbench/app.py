@@ -237,6 +237,7 @@ async def serve(
     from workbench.http.front import Front
     from workbench.http.gateway.door import Gateway
     from workbench.http.lambda_api.api import LambdaApi
+    from workbench.http.services import ServicesAt
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -254,6 +255,8 @@ async def serve(
             running.port,
             await running.port.account(),
             runtime_version_arn=lambda runtime, architecture: running.catalogue.arn(runtime),
+            find_runtime=running.catalogue.seek,
+            services=ServicesAt(project.services, project.region),
         )
         front = Front(api, Control(running.port, running.key))
         gateway = Gateway(running.port)

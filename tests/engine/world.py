@@ -124,7 +124,7 @@ async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIt
             backend_why="a test",
             isolated=True,
         ),
-        options=Options(seed=7, **options),
+        options=Options(**{"seed": 7, "update_seconds": 0, **options}),
     )
     await engine.open()
     try:

@@ -11,6 +11,7 @@ from typing import Any
 from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
+from workbench.model.account import AccountSettings
 from workbench.model.attached import NOTHING, Attached
 from workbench.model.errors import PreconditionFailed, ResourceConflict, ResourceNotFound
 from workbench.model.functions import (
@@ -77,6 +78,14 @@ class FakePort:
     async def account(self) -> Account:
         return self._account
 
+    async def account_settings(self) -> AccountSettings:
+        return AccountSettings(
+            concurrent_executions=1000,
+            unreserved_concurrent_executions=900,
+            total_code_size=sum(map(len, self.archives.values())),
+            function_count=len(self.versions),
+        )
+
     async def invoke(self, request: InvokeRequest) -> InvocationResult:
         self.invoked.append(request)
         if isinstance(self.result, Exception):
@@ -99,7 +108,7 @@ class FakePort:
         version = FunctionVersion(
             name=new.name,
             configuration=new.configuration,
-            code=self._keep(new.code),
+            code=self._keep(new.code, new.image),
             revision_id=self._revision(),
             last_modified=1543331445.123,
             state=FunctionState.PENDING,
@@ -126,6 +135,7 @@ class FakePort:
         name: str,
         code: bytes,
         *,
+        image: str | None = None,
         architecture: str | None = None,
         publish: bool = False,
         dry_run: bool = False,
@@ -135,7 +145,7 @@ class FakePort:
         self._guard(latest.revision_id, revision_id)
         configuration = replace(latest.configuration, architecture=architecture or latest.configuration.architecture)
         changed = replace(
-            latest, configuration=configuration, code=self._keep(code), update_status=UpdateStatus.IN_PROGRESS
+            latest, configuration=configuration, code=self._keep(code, image), update_status=UpdateStatus.IN_PROGRESS
         )
         if dry_run:
             return changed
@@ -268,10 +278,10 @@ class FakePort:
     async def stop(self) -> None:
         raise NotImplementedError
 
-    def _keep(self, archive: bytes) -> Code:
-        sha256 = hashlib.sha256(archive).hexdigest()
+    def _keep(self, archive: bytes, image: str | None = None) -> Code:
+        sha256 = hashlib.sha256(image.encode() if image else archive).hexdigest()
         self.archives[sha256] = archive
-        return Code(sha256=sha256, size=len(archive))
+        return Code(sha256=sha256, size=len(archive), image=image)
 
     def _revision(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._revisions):012d}"

@@ -73,7 +73,7 @@ def test_create_keeps_every_setting(create, client):
     assert configuration["VpcConfig"] == {
         "SubnetIds": ["subnet-1"],
         "SecurityGroupIds": ["sg-1"],
-        "VpcId": "",
+        "VpcId": "vpc-00000000000000000",
         "Ipv6AllowedForDualStack": False,
     }
     for name in settings.keys() - {"LoggingConfig", "VpcConfig"}:
@@ -330,12 +330,13 @@ KEYS = "Lambda was unable to configure your environment variables because the en
         (
             {"Code": {"S3Bucket": "bucket", "S3Key": "key"}},
             *INVALID,
-            "Workbench does not implement code from S3 yet. Send the zip archive itself as ZipFile.",
+            "The code s3://bucket/key cannot be fetched: no endpoint of S3 is configured. "
+            "Set services in workbench.toml, or AWS_ENDPOINT_URL, for the engine; or send the archive as ZipFile.",
         ),
         (
             {"PackageType": "Image", "Code": {"ImageUri": "image:latest"}},
             *INVALID,
-            "Workbench does not implement functions made of container images yet. Send a zip archive as ZipFile.",
+            "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.",
         ),
         (
             {"Code": {"ZipFile": bytes(52_428_801)}},
@@ -375,7 +376,7 @@ def test_an_unknown_runtime_is_named_with_all_that_are_known(create, client):
     ):
         assert refused[:2] == INVALID
         assert refused[2].startswith(
-            "Value python9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs, "
+            "Value python9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, "
         )
         assert "python3.12" in refused[2]
         assert refused[2].endswith("] or be a valid ARN")

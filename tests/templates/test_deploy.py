@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.engine.world import World, configured, world
 from workbench.client.port import EnginePort
-from workbench.model.errors import ResourceNotFound, RuntimeUnavailable, WorkbenchError
+from workbench.model.errors import ResourceNotFound, StateError, WorkbenchError
 from workbench.model.functions import FunctionState, UpdateStatus
 from workbench.model.names import FunctionRef
 from workbench.model.runtimes import RuntimeVersion
@@ -117,7 +118,7 @@ async def test_a_refused_function_is_named_and_the_others_are_brought(port: Engi
 
 
 class Missing:
-    """Runtimes of which none is there."""
+    """Runtimes that nobody can prepare."""
 
     def __init__(self) -> None:
         self.gone = True
@@ -125,9 +126,12 @@ class Missing:
     def known(self) -> tuple[str, ...]:
         return ("python3.12",)
 
+    def blocked(self, runtime: str, day: date) -> bool:
+        return False
+
     async def resolve(self, runtime: str) -> RuntimeVersion:
         if self.gone:
-            raise RuntimeUnavailable("no Python 3.12 here", mend="uv python install 3.12")
+            raise StateError("no room on the disk", mend="make some")
         from workbench.testing.fakes import FakeRuntimes
 
         return await FakeRuntimes().resolve(runtime)
@@ -139,7 +143,7 @@ async def test_a_function_that_does_not_become_ready_is_told_and_tried_again(
     runtimes = Missing()
     made.engine._functions._runtimes = runtimes
     for _ in range(2):
-        with pytest.raises(WorkbenchError, match=r"f: no Python 3\.12 here \(uv python install 3\.12\)"):
+        with pytest.raises(WorkbenchError, match=r"f: no room on the disk \(make some\)"):
             await deploy(port, [want()])
     runtimes.gone = False
     assert await deploy(port, [want()]) == ["updated the code of f"]

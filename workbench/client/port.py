@@ -11,6 +11,7 @@ from typing import Protocol
 from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
+from workbench.model.account import AccountSettings
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
@@ -23,6 +24,9 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
 
     async def account(self) -> Account:
         """The account and Region that the engine plays."""
+
+    async def account_settings(self) -> AccountSettings:
+        """What the account may use, and what it uses."""
 
     # -- data plane
     def invoke(self, request: InvokeRequest) -> Awaitable[InvocationResult]:
@@ -49,12 +53,13 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
         name: str,
         code: bytes,
         *,
+        image: str | None = None,
         architecture: str | None = None,
         publish: bool = False,
         dry_run: bool = False,
         revision_id: str | None = None,
     ) -> FunctionVersion:
-        """Replace the code of `$LATEST`."""
+        """Replace the code of `$LATEST`: by an archive, or by the container image that `image` names."""
 
     async def update_function_configuration(
         self, name: str, configuration: FunctionConfiguration, *, revision_id: str | None = None

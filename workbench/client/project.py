@@ -32,6 +32,7 @@ class Project:
     max_life: float = 7200.0
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
+    services: str | None = None
 
     @property
     def name(self) -> str:
@@ -87,6 +88,7 @@ def find_project(start: Path | None = None) -> Project:
         max_life=float(settings("max_life", (int, float), 7200.0)),
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
+        services=settings("services", str, "") or None,
     )
 
 
@@ -99,7 +101,17 @@ def _settings(path: Path) -> Any:
             values = tomli.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}") from error
-    known = {"backend", "account", "region", "parameters", "concurrency", "idle_stop", "max_life", "history"}
+    known = {
+        "backend",
+        "account",
+        "region",
+        "parameters",
+        "concurrency",
+        "idle_stop",
+        "max_life",
+        "history",
+        "services",
+    }
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")
 

@@ -12,6 +12,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ from workbench.engine.recorder import Recorder
 from workbench.engine.resources import urls
 from workbench.engine.resources.account import AccountResources
 from workbench.engine.resources.attached import AttachedResources
+from workbench.engine.resources.concurrency import unreserved
 from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
+from workbench.model.account import AccountSettings
 from workbench.model.errors import (
     BackendError,
     EngineGone,
+    InvalidParameterValue,
     ResourceNotFound,
+    RuntimeUnavailable,
     TooManyRequests,
     UsageError,
     WorkbenchError,
@@ -59,13 +64,19 @@ _STOP_SECONDS = 20.0
 
 @dataclass(slots=True, kw_only=True)
 class Options:
-    """Knobs of the engine, times in seconds. `stream_rate`, bytes a second, holds beyond a response's first 6 MB."""
+    """Knobs of the engine, times in seconds.
+
+    An update is in progress for `update_seconds` at least: AWS takes seconds, in which the next change is refused and
+    the previous code serves. A client that does not wait must find that out here too. `stream_rate`, bytes a
+    second, holds beyond a response's first 6 MB.
+    """
 
     account: Account = field(default_factory=Account)
     concurrency_limit: int = 1000
     freeze_after: float = 0.005
     idle_stop: float = 300.0
     max_life: float = 7200.0
+    update_seconds: float = 0.25
     stream_rate: float | None = RATE
     seed: int | None = None
 
@@ -137,6 +148,7 @@ class Engine(AttachedResources, AccountResources):
             self._retire,
             self._urls_changed,
             self._layers,
+            options.update_seconds,
         )
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
 
@@ -412,6 +424,10 @@ class Engine(AttachedResources, AccountResources):
     # -- environments
     async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path, Path | None]:
         """What a sandbox of the version needs: the runtime, and the folders with its code and with its layers."""
+        if version.code.image is not None:
+            raise RuntimeUnavailable(
+                f"{version.name} is a container image: Workbench keeps those, and does not run them yet"
+            )
         runtime = await self._runtimes.resolve(version.configuration.runtime)
         if (host.name, runtime.arn) not in self._prepared:
             await host.prepare(runtime)
@@ -475,8 +491,19 @@ class Engine(AttachedResources, AccountResources):
     async def account(self) -> Account:
         return self.options.account
 
+    async def account_settings(self) -> AccountSettings:
+        return AccountSettings(
+            concurrent_executions=self._tables.concurrency_limit,
+            unreserved_concurrent_executions=unreserved(self._tables),
+            total_code_size=sum(
+                version.code.size for known in self._tables.functions.values() for version in known.versions.values()
+            )
+            + sum(version.code.size for version in self._layers.list(None)),
+            function_count=len(self._tables.functions),
+        )
+
     async def create_function(self, new: NewFunction) -> FunctionVersion:
-        self._known_runtime(new.configuration)
+        self._check_runtime(new.configuration)
         return await self._functions.create(new)
 
     async def update_function_code(
@@ -484,25 +511,41 @@ class Engine(AttachedResources, AccountResources):
         name: str,
         code: bytes,
         *,
+        image: str | None = None,
         architecture: str | None = None,
         publish: bool = False,
         dry_run: bool = False,
         revision_id: str | None = None,
     ) -> FunctionVersion:
         return await self._functions.update_code(
-            name, code, architecture=architecture, publish=publish, dry_run=dry_run, revision_id=revision_id
+            name,
+            code,
+            image=image,
+            architecture=architecture,
+            publish=publish,
+            dry_run=dry_run,
+            revision_id=revision_id,
         )
 
     async def update_function_configuration(
         self, name: str, configuration: FunctionConfiguration, *, revision_id: str | None = None
     ) -> FunctionVersion:
-        self._known_runtime(configuration)
+        latest = self._functions.get(FunctionRef(name)).configuration
+        if configuration.runtime != latest.runtime:
+            self._check_runtime(configuration)
         return await self._functions.update_configuration(name, configuration, revision_id)
 
-    def _known_runtime(self, configuration: FunctionConfiguration) -> None:
-        known = self._runtimes.known()
-        if configuration.runtime not in known:
-            raise UsageError(f"there is no runtime '{configuration.runtime}'; known: {', '.join(known)}")
+    def _check_runtime(self, configuration: FunctionConfiguration) -> None:
+        runtime, known = configuration.runtime, self._runtimes.known()
+        if not runtime:
+            return
+        if runtime not in known:
+            raise UsageError(f"there is no runtime '{runtime}'; known: {', '.join(known)}")
+        if self._runtimes.blocked(runtime, datetime.fromtimestamp(self._clock.time(), UTC).date()):
+            raise InvalidParameterValue(
+                f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda "
+                "functions. We recommend you use a supported runtime while creating or updating functions."
+            )
 
     async def get_function(self, ref: FunctionRef) -> FunctionVersion:
         return self._functions.get(ref)

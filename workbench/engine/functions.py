@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from workbench.model.errors import (
     PreconditionFailed,
     ResourceConflict,
     ResourceNotFound,
+    RuntimeUnavailable,
     StateError,
     ValidationException,
     WorkbenchError,
@@ -65,6 +67,7 @@ class Functions:
         retire: Callable[[str, str | None], None],
         urls_changed: Callable[[], None],
         layers: Layers,
+        update_seconds: float,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -76,6 +79,7 @@ class Functions:
         self._retire = retire
         self._urls_changed = urls_changed
         self._layers = layers
+        self._update_seconds = update_seconds
         # One change of a function at a time: a decision must still hold when its write has become durable.
         self._locks: dict[str, asyncio.Lock] = {}
         # What one function takes of the account's concurrency, no other may take at the same time.
@@ -101,12 +105,11 @@ class Functions:
             if new.name in self._tables.functions:
                 raise ResourceConflict(f"Function already exist: {new.name}")
             layers = self._layers.attach(new.configuration.layers)
-            sha256 = await self._keep(new.code)
-            await self._layers.check_size(sha256, layers)
+            code = await self._package(new.code, new.image, layers)
             version = FunctionVersion(
                 name=new.name,
                 configuration=new.configuration,
-                code=Code(sha256=sha256, size=len(new.code)),
+                code=code,
                 revision_id=_revision(),
                 last_modified=self._clock.time(),
                 state=FunctionState.PENDING,
@@ -127,16 +130,23 @@ class Functions:
         return version
 
     async def update_code(
-        self, name: str, code: bytes, *, architecture: str | None, publish: bool, dry_run: bool, revision_id: str | None
+        self,
+        name: str,
+        code: bytes,
+        *,
+        image: str | None,
+        architecture: str | None,
+        publish: bool,
+        dry_run: bool,
+        revision_id: str | None,
     ) -> FunctionVersion:
         async with self._lock(name):
             latest = self._changeable(name, revision_id)
-            sha256 = await self._keep(code)
-            await self._layers.check_size(sha256, latest.layers)
+            package = await self._package(code, image, latest.layers)
             configuration = latest.configuration
             if architecture is not None:
                 configuration = replace(configuration, architecture=architecture)
-            updated = self._in_progress(latest, configuration, Code(sha256=sha256, size=len(code)))
+            updated = self._in_progress(latest, configuration, package)
             if dry_run:
                 return updated
             await self._write(updated)
@@ -181,8 +191,10 @@ class Functions:
 
     async def delete(self, ref: FunctionRef) -> None:
         async with self._lock(ref.name):
-            function = self._function(ref.name)
             qualifier = ref.qualifier
+            if qualifier == LATEST:
+                raise InvalidParameterValue("$LATEST version cannot be deleted without deleting the function.")
+            function = self._function(ref.name)
             if qualifier is None:
                 await self._thread.run(self._store.delete_function, ref.name)
                 del self._tables.functions[ref.name]
@@ -192,8 +204,6 @@ class Functions:
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name))
                 self._retire(ref.name, None)
                 return
-            if qualifier == LATEST:
-                raise InvalidParameterValue("$LATEST version cannot be deleted without deleting the function.")
             if not qualifier.isdigit():
                 raise InvalidParameterValue("Deletion of aliases is not currently supported.")
             users = sorted(
@@ -236,8 +246,14 @@ class Functions:
             configuration = latest.configuration
             if description is not None:
                 configuration = replace(configuration, description=description)
+            source = latest
+            if configuration.settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+                # Its snapshot is still to be taken.
+                source = replace(
+                    latest, state=FunctionState.PENDING, state_reason=_CREATING, state_reason_code="Creating"
+                )
             return replace(
-                latest,
+                source,
                 version=str(number),
                 configuration=configuration,
                 revision_id=_revision(),
@@ -262,7 +278,7 @@ class Functions:
                 ]
             )
         async with self._lock(function):
-            known = self._function(function)
+            known = self._function(function, version)
             if name in known.aliases:
                 raise ResourceConflict(f"Alias already exists: {self._tables.account.function_arn(function, name)}")
             alias = Alias(
@@ -359,7 +375,10 @@ class Functions:
                     ]
                 )
             if alias.version == LATEST or version == LATEST:
-                raise InvalidParameterValue("$LATEST is not supported for an alias pointing to more than 1 version")
+                refused = InvalidParameterValue("$LATEST is not supported for an alias pointing to more than 1 version")
+                if alias.version == LATEST:
+                    refused.kind = None  # AWS leaves `Type` out here
+                raise refused
             if version == alias.version:
                 raise InvalidParameterValue(
                     f"Invalid function version {version}. "
@@ -377,10 +396,15 @@ class Functions:
     # -- the background of Pending and InProgress
     async def _activate(self, version: FunctionVersion) -> None:
         """Make a new or changed version ready to run, then say so; the revision changes with the state."""
+        if version.update_status is UpdateStatus.IN_PROGRESS and self._update_seconds:
+            await self._clock.sleep(self._update_seconds)
         try:
-            await self._runtimes.resolve(version.configuration.runtime)
-            await self._thread.run(self._store.extract, version.code.sha256)
-            await self._thread.run(self._store.extract_layers, version.layers)
+            if version.code.image is None:
+                # A function whose runtime is not here is none the worse: its invocation says what is missing.
+                with suppress(RuntimeUnavailable):
+                    await self._runtimes.resolve(version.configuration.runtime)
+                await self._thread.run(self._store.extract, version.code.sha256)
+                await self._thread.run(self._store.extract_layers, version.layers)
         except WorkbenchError as error:
             settled = self._settled(version, error)
         else:
@@ -414,7 +438,7 @@ class Functions:
         )
         if error is None:
             return done
-        code = "InvalidRuntime" if error.title == "Runtime" else "InternalError"
+        code = "InternalError"
         if creating:
             return replace(
                 done,
@@ -430,6 +454,13 @@ class Functions:
     # -- common
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _package(self, archive: bytes, image: str | None, layers: tuple[Code, ...]) -> Code:
+        if image is not None:
+            return Code(sha256=_digest(image), size=0, image=image)
+        sha256 = await self._keep(archive)
+        await self._layers.check_size(sha256, layers)
+        return Code(sha256=sha256, size=len(archive))
 
     async def _keep(self, archive: bytes) -> str:
         """Store an archive and unpack it once, so that a bad one is refused at the door.
@@ -501,6 +532,12 @@ class Functions:
             update_reason=_CREATING,
             update_reason_code="Creating",
         )
+
+
+def _digest(image: str) -> str:
+    """The digest in an image's name; for a name with a tag, one that is the name's own."""
+    _, _, digest = image.partition("@sha256:")
+    return digest or hashlib.sha256(image.encode()).hexdigest()
 
 
 def _revision() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from socket import socket
 from typing import Any, Protocol, TypeVar
@@ -221,6 +222,9 @@ class Runtimes(Protocol):
 
     def known(self) -> tuple[str, ...]:
         """Every identifier of the catalogue."""
+
+    def blocked(self, runtime: str, day: date) -> bool:
+        """May no function be given this runtime any more on that day?"""
 
     async def resolve(self, runtime: str) -> RuntimeVersion:
         """The newest runtime version.

@@ -139,7 +139,10 @@ class RequestEntityTooLarge(ApiError):
 
 
 class AccessDenied(ApiError):
+    """AWS says nothing of `silent` ones: on the wire their message is null."""
+
     code, status, message_key = "AccessDeniedException", 403, "Message"
+    silent = False
 
 
 class UnknownOperation(ApiError):

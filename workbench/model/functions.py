@@ -29,7 +29,10 @@ class UpdateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionConfiguration:
-    """What a version freezes. Times in seconds, sizes in MB."""
+    """What a version freezes. Times in seconds, sizes in MB.
+
+    The runtime and the handler of a container image are its own business, and empty here.
+    """
 
     runtime: str
     handler: str
@@ -46,10 +49,14 @@ class FunctionConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A deployment package: hex SHA-256 of the zip as uploaded, and its size in bytes."""
+    """A deployment package: hex SHA-256 of the zip as uploaded, and its size in bytes.
+
+    Of a container image: the hex digest, and `image` as it was named.
+    """
 
     sha256: str
     size: int
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +111,11 @@ class Alias:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFunction:
-    """A request to create a function; `code` is the zip archive's bytes."""
+    """A request to create a function; `code` is the zip archive's bytes, unless `image` names a container image."""
 
     name: str
     configuration: FunctionConfiguration
     code: bytes
+    image: str | None = None
     publish: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ _ADDRESS = re.compile(
 )
 #: The pattern that AWS quotes back when a function name breaks it.
 FUNCTION_NAME_GRAMMAR = (
-    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
     r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
 )
 
@@ -74,9 +74,11 @@ def parse_function_ref(text: str, qualifier: str | None, account: Account) -> Fu
     if region and region != account.region:
         raise ResourceNotFound(f"Functions from '{region}' are not reachable in this region ('{account.region}')")
     if owner and owner != account.id:
-        raise AccessDenied(
+        refused = AccessDenied(
             f"User: arn:aws:iam::{account.id}:root is not authorized to perform this action on resource: {text}"
         )
+        refused.silent = True
+        raise refused
     named = match["qualifier"]
     if named and qualifier and named != qualifier:
         raise InvalidParameterValue(

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from socket import socket
 from typing import Any, Protocol
@@ -260,6 +261,9 @@ class FakeRuntimes:
 
     def known(self) -> tuple[str, ...]:
         return self._known
+
+    def blocked(self, runtime: str, day: date) -> bool:
+        return False
 
     async def resolve(self, runtime: str) -> RuntimeVersion:
         return RuntimeVersion(

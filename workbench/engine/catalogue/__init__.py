@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
+from datetime import date
 from functools import cached_property
 from importlib import resources
 from importlib.metadata import entry_points
@@ -49,10 +51,27 @@ class Catalogue:
                     found = self._resolved[runtime] = await asyncio.to_thread(self._find, runtime)
         return found
 
+    async def seek(self, runtime: str) -> None:
+        """Resolve it if anything here realises it, so that `arn` names what will run."""
+        with suppress(RuntimeUnavailable):
+            await self.resolve(runtime)
+
     def arn(self, runtime: str) -> str | None:
-        """The ARN of the runtime version that functions of this runtime get; None before one was resolved."""
+        """The ARN of the runtime version that functions of this runtime get; None for an unknown runtime.
+
+        Where nothing here realises the runtime, it is that of a version which never runs.
+        """
         found = self._resolved.get(runtime)
-        return found.arn if found else None
+        if found is not None:
+            return found.arn
+        return self._arn(runtime) if runtime in self._entries else None
+
+    def blocked(self, runtime: str, day: date) -> bool:
+        entry = self._entries[runtime]
+        return bool(entry["status"] == "blocked" or entry.get("block_create", date.max) <= day)
+
+    def _arn(self, identity: str) -> str:
+        return f"arn:aws:lambda:{self._region}::runtime:{hashlib.sha256(identity.encode()).hexdigest()}"
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
@@ -77,11 +96,10 @@ class Catalogue:
                 f"'{runtime}' functions do not run here: Python 3.10 and newer, Node.js and provided runtimes do"
             )
         real = language.realise(entry, self._cache)
-        digest = hashlib.sha256(real.identity.encode()).hexdigest()
         return RuntimeVersion(
             runtime=runtime,
             label=real.label,
-            arn=f"arn:aws:lambda:{self._region}::runtime:{digest}",
+            arn=self._arn(real.identity),
             client=real.client,
             command=real.command,
             interpreter=real.program.executable if real.program else None,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from workbench.client.port import StreamingPort
-from workbench.http.lambda_api import aliases, functions, invoke, layers, resources, streaming
+from workbench.http.lambda_api import account, aliases, functions, invoke, layers, resources, streaming
 from workbench.http.lambda_api.checks import check_request
 from workbench.http.lambda_api.operations import OPERATIONS, Call, Context
 from workbench.http.lambda_api.parse import SerializationException, parse
@@ -19,6 +19,7 @@ from workbench.http.lambda_api.service import load
 from workbench.http.lambda_api.shape import answer, failure
 from workbench.http.lambda_api.validate import Validator
 from workbench.http.messages import Request, Response, StreamedResponse
+from workbench.http.services import NoServices, Services
 from workbench.model.errors import (
     ApiError,
     InvalidParameterValue,
@@ -31,6 +32,7 @@ from workbench.model.names import Account, FunctionRef
 
 __all__ = [
     "LambdaApi",
+    "account",
     "aliases",
     "functions",
     "layers",
@@ -47,11 +49,16 @@ def _unknown(runtime: str, architecture: str) -> str | None:
     return None
 
 
+async def _no_search(runtime: str) -> None:
+    pass
+
+
 class LambdaApi:
     """Answers AWS's Lambda API from an engine.
 
     `runtime_version_arn` gives the ARN of the runtime version that a runtime and an architecture resolve to now, or
-    None if nobody knows.
+    None if nobody knows; `find_runtime` is awaited before it is asked of a new one. `services` are asked for what is
+    theirs.
     """
 
     def __init__(
@@ -60,6 +67,8 @@ class LambdaApi:
         account: Account,
         *,
         runtime_version_arn: Callable[[str, str], str | None] = _unknown,
+        find_runtime: Callable[[str], Awaitable[object]] = _no_search,
+        services: Services | None = None,
     ) -> None:
         self._port = port
         self._service = load()
@@ -69,6 +78,8 @@ class LambdaApi:
             account=account,
             runtimes=self._service.enum("Runtime"),
             runtime_version_arn=runtime_version_arn,
+            find_runtime=find_runtime,
+            services=services or NoServices(),
         )
         self._addresses: dict[tuple[str, str], FunctionRef] = {}
 

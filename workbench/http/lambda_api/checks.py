@@ -7,6 +7,7 @@ Lambda environment variables" and "Lambda quotas"; the texts are AWS's answers.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -18,9 +19,42 @@ MEMORY = 10_240
 STORAGE = 10_240
 ENVIRONMENT_BYTES = 4_096
 ZIP_BYTES = 52_428_800
+UNZIPPED_BYTES = 262_144_000
 TAGS = 50
 #: The largest request that carries code: the zip as base64, and the rest.
 CODE_REQUEST_BYTES = 70_167_211
+
+#: The runtimes as AWS names them to who asks for one that is not there, in its order (recorded early in 2026).
+NAMED_RUNTIMES = (
+    "nodejs20.x",
+    "python3.14",
+    "provided.al2023",
+    "python3.12",
+    "python3.13",
+    "nodejs24.x",
+    "nodejs22.x",
+    "java25",
+    "python3.10",
+    "python3.11",
+    "java21",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby3.2",
+    "python3.8",
+    "python3.9",
+    "java17",
+    "nodejs16.x",
+    "dotnet10",
+    "dotnet8",
+    "java11",
+    "dotnet6",
+    "nodejs18.x",
+    "provided.al2",
+    "java8.al2",
+)
+#: A managed runtime's language and version.
+SNAP_START = re.compile(r"(java|python|dotnet)([0-9]+(?:\.[0-9]+)?)(?:\.al2023)?", re.ASCII)
+_SNAP_START_SINCE = {"java": (11,), "python": (3, 12), "dotnet": (8,)}
 
 RESERVED_VARIABLES = frozenset(
     {
@@ -65,8 +99,26 @@ def check_runtime(runtime: str, runtimes: Collection[str]) -> None:
     if runtime not in runtimes:
         raise InvalidParameterValue(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(runtimes)}] or be a valid ARN"
+            f"Member must satisfy enum value set: [{', '.join(NAMED_RUNTIMES)}] or be a valid ARN"
         )
+
+
+def check_snap_start(apply_on: str, runtime: str) -> None:
+    """Java 11, Python 3.12, .NET 8 and newer take snapshots (Lambda Developer Guide, "Supported runtimes")."""
+    managed = SNAP_START.fullmatch(runtime)
+    enough = managed is not None and tuple(map(int, managed[2].split("."))) >= _SNAP_START_SINCE[managed[1]]
+    if apply_on != "None" and not enough:
+        raise InvalidParameterValue(f"{runtime} is not supported for SnapStart enabled functions.")
+
+
+def check_package(params: Mapping[str, Any], *, image: bool) -> None:
+    """What only one of the two kinds of package may have."""
+    if image and any(params.get(member) for member in ("Runtime", "Handler", "Layers")):
+        raise InvalidParameterValue(
+            "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image."
+        )
+    if not image and params.get("ImageConfig"):
+        raise InvalidParameterValue("Please don't provide ImageConfig when the intended function PackageType is Zip.")
 
 
 def check_limits(params: Mapping[str, Any]) -> None:

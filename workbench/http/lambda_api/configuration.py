@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workbench.http.lambda_api.operations import Context
-from workbench.model.functions import FunctionVersion
+from workbench.model.functions import Code, FunctionVersion
 from workbench.model.names import LATEST
 
 #: What the list operations leave out.
@@ -33,15 +33,15 @@ def describe(version: FunctionVersion, context: Context, *, qualifier: str | Non
     described: dict[str, Any] = {
         "FunctionName": version.name,
         "FunctionArn": context.account.function_arn(version.name, qualifier),
-        "Runtime": configuration.runtime,
+        "Runtime": configuration.runtime or None,
         "Role": configuration.role,
-        "Handler": configuration.handler,
+        "Handler": configuration.handler or None,
         "CodeSize": version.code.size,
         "Description": configuration.description,
         "Timeout": configuration.timeout,
         "MemorySize": configuration.memory_size,
         "LastModified": moment(version.last_modified),
-        "CodeSha256": base64.b64encode(bytes.fromhex(version.code.sha256)).decode("ascii"),
+        "CodeSha256": code_sha256(version.code),
         "Version": version.version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": version.revision_id,
@@ -51,7 +51,7 @@ def describe(version: FunctionVersion, context: Context, *, qualifier: str | Non
         "LastUpdateStatus": version.update_status.value if version.update_status else None,
         "LastUpdateStatusReason": version.update_reason,
         "LastUpdateStatusReasonCode": version.update_reason_code,
-        "PackageType": "Zip",
+        "PackageType": "Zip" if version.code.image is None else "Image",
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{version.name}"},
@@ -62,10 +62,14 @@ def describe(version: FunctionVersion, context: Context, *, qualifier: str | Non
         described["Layers"] = [
             {"Arn": arn, "CodeSize": code.size} for arn, code in zip(configuration.layers, version.layers, strict=True)
         ]
-    runtime_version = context.runtime_version_arn(configuration.runtime, configuration.architecture)
+    runtime = configuration.runtime
+    runtime_version = context.runtime_version_arn(runtime, configuration.architecture) if runtime else None
     if runtime_version is not None:
         described["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version}
     described.update(settings)
+    image_config = described.pop("ImageConfig", None)
+    if image_config is not None:
+        described["ImageConfigResponse"] = {"ImageConfig": image_config}
     described["SnapStart"] = _snap_start(version.version, settings)
     return described
 
@@ -76,6 +80,11 @@ def describe_listed(version: FunctionVersion, context: Context, *, qualified: bo
     for member in _NOT_LISTED:
         described.pop(member, None)
     return described
+
+
+def code_sha256(code: Code) -> str:
+    """A zip's hash as base64, an image's digest as it is."""
+    return code.sha256 if code.image else base64.b64encode(bytes.fromhex(code.sha256)).decode("ascii")
 
 
 def moment(seconds: float) -> str:

@@ -36,21 +36,25 @@ async def create_function(call: Call) -> Mapping[str, Any]:
     if ref.qualifier is not None:
         raise InvalidParameterValue(f"The name of a new function has no qualifier: {ref}")
     checks.check_name(ref.name)
-    archive = archive_of(params["Code"], params.get("PackageType", "Zip"))
+    image = _is_image(params)
+    checks.check_package(params, image=image)
     if "CodeSigningConfigArn" in params:
         raise checks.not_yet("code signing", "Leave CodeSigningConfigArn out.")
     _no_publish_to(params)
-    if "Runtime" not in params or "Handler" not in params:
+    if not image and ("Runtime" not in params or "Handler" not in params):
         raise InvalidParameterValue(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
     checks.check_tags(params.get("Tags", {}))
-    changes = _changes(call, {}, ref.name)
+    fixed = {"runtime": "", "handler": ""} if image else {}
+    changes = {**fixed, **await _changes(call, None, ref.name)}
+    archive = b"" if image else await archive_of(call, params["Code"])
     version = await call.port.create_function(
         NewFunction(
             name=ref.name,
             configuration=FunctionConfiguration(architecture=_architecture(params) or "x86_64", **changes),
             code=archive,
+            image=params["Code"]["ImageUri"] if image else None,
             publish=params.get("Publish", False),
             tags=params.get("Tags", {}),
         )
@@ -65,7 +69,7 @@ async def get_function(call: Call) -> Mapping[str, Any]:
     attached = await call.port.get_attached(ref.name)
     return {
         "Configuration": describe(version, call.context, qualifier=ref.qualifier),
-        "Code": {"RepositoryType": "S3", "Location": location(call, version.code)},
+        "Code": _where(call, version),
         "Tags": dict(attached.tags) or None,
         "Concurrency": None if attached.reserved is None else {"ReservedConcurrentExecutions": attached.reserved},
     }
@@ -81,14 +85,17 @@ async def get_function_configuration(call: Call) -> Mapping[str, Any]:
 async def update_function_code(call: Call) -> Mapping[str, Any]:
     params = call.params
     name = call.latest()
-    if "ImageUri" in params:
-        await call.port.get_function(FunctionRef(name))
+    image = (await call.port.get_function(FunctionRef(name))).code.image is not None
+    if image and "ImageUri" not in params:
+        raise InvalidParameterValue("Please provide ImageUri when updating a function with packageType Image.")
+    if not image and "ImageUri" in params:
         raise InvalidParameterValue("Please don't provide ImageUri when updating a function with packageType Zip.")
     _no_publish_to(params)
     publish = params.get("Publish", False)
     version = await call.port.update_function_code(
         name,
-        archive_of(params, "Zip"),
+        b"" if image else await archive_of(call, params),
+        image=params.get("ImageUri"),
         architecture=_architecture(params),
         publish=publish,
         dry_run=params.get("DryRun", False),
@@ -101,10 +108,10 @@ async def update_function_code(call: Call) -> Mapping[str, Any]:
 async def update_function_configuration(call: Call) -> Mapping[str, Any]:
     params = call.params
     name = call.latest()
-    current = (await call.port.get_function(FunctionRef(name))).configuration
-    if "ImageConfig" in params:
-        raise checks.not_yet("functions made of container images", "Leave ImageConfig out.")
-    changed = replace(current, **_changes(call, current.settings, name))
+    latest = await call.port.get_function(FunctionRef(name))
+    checks.check_package(params, image=latest.code.image is not None)
+    current = latest.configuration
+    changed = replace(current, **await _changes(call, current, name))
     version = await call.port.update_function_configuration(name, changed, revision_id=params.get("RevisionId"))
     return describe(version, call.context)
 
@@ -156,12 +163,13 @@ async def list_versions_by_function(call: Call) -> Mapping[str, Any]:
     }
 
 
-def _changes(call: Call, settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields of `FunctionConfiguration` that the parameters change, checked."""
+async def _changes(call: Call, current: FunctionConfiguration | None, name: str) -> dict[str, Any]:
+    """The fields of `FunctionConfiguration` that the parameters change, checked. `current` is None for a new one."""
     params = call.params
     changes: dict[str, Any] = {field: params[member] for member, field in _FIELDS.items() if member in params}
     if "Runtime" in params:
         checks.check_runtime(params["Runtime"], call.context.runtimes)
+        await call.context.find_runtime(params["Runtime"])
     checks.check_limits(params)
     if "EphemeralStorage" in params:
         changes["ephemeral_storage"] = params["EphemeralStorage"]["Size"]
@@ -170,7 +178,12 @@ def _changes(call: Call, settings: Mapping[str, Any], name: str) -> dict[str, An
         checks.check_environment(changes["environment"])
     if "Layers" in params:
         changes["layers"] = tuple(params["Layers"])
-    changes["settings"] = merge_settings(settings, params, name)
+    vpc = await call.context.services.vpc_of(params.get("VpcConfig", {}).get("SubnetIds", []))
+    settings = merge_settings(current.settings if current else {}, params, name, vpc)
+    runtime = params.get("Runtime") or (current.runtime if current else "")
+    if runtime:
+        checks.check_snap_start(settings.get("SnapStart", {}).get("ApplyOn", "None"), runtime)
+    changes["settings"] = settings
     return changes
 
 
@@ -179,13 +192,24 @@ def _architecture(params: Mapping[str, Any]) -> str | None:
     return architectures[0] if architectures else None
 
 
-def archive_of(code: Mapping[str, Any], package_type: str) -> bytes:
-    """The zip that a request carries. `code` is `Code` or `Content`, or all of UpdateFunctionCode."""
-    if package_type == "Image" or "ImageUri" in code:
-        raise checks.not_yet("functions made of container images", "Send a zip archive as ZipFile.")
-    if "S3Bucket" in code or "S3Key" in code:
-        raise checks.not_yet("code from S3", "Send the zip archive itself as ZipFile.")
+def _is_image(params: Mapping[str, Any]) -> bool:
+    """Is a function to be created from a container image? Its code must then be one, and only then."""
+    image: bool = params.get("PackageType", "Zip") == "Image"
+    if image and "ImageUri" not in params["Code"]:
+        raise InvalidParameterValue("Please provide ImageUri when creating a function with packageType Image.")
+    if not image and "ImageUri" in params["Code"]:
+        raise InvalidParameterValue("Please don't provide ImageUri when creating a function with packageType Zip.")
+    return image
+
+
+async def archive_of(call: Call, code: Mapping[str, Any]) -> bytes:
+    """The zip that a request carries or names. `code` is `Code` or `Content`, or all of UpdateFunctionCode."""
+    bucket, key = code.get("S3Bucket"), code.get("S3Key")
     archive: bytes | None = code.get("ZipFile")
+    if archive is not None and (bucket or key):
+        raise InvalidParameterValue("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+    if bucket and key:
+        return await call.context.services.get_object(bucket, key, code.get("S3ObjectVersion"))
     if archive is None:
         raise InvalidParameterValue("Please provide a source for function code.")
     if not archive:
@@ -197,6 +221,16 @@ def archive_of(code: Mapping[str, Any], package_type: str) -> bytes:
 def _no_publish_to(params: Mapping[str, Any]) -> None:
     if "PublishTo" in params:
         raise checks.not_yet("functions on capacity providers", "Leave PublishTo out.")
+
+
+def _where(call: Call, version: FunctionVersion) -> dict[str, Any]:
+    image = version.code.image
+    if image is None:
+        return {"RepositoryType": "S3", "Location": location(call, version.code)}
+    name, _, digest = image.partition("@")
+    place, slash, last = name.rpartition("/")
+    resolved = f"{place}{slash}{last.partition(':')[0]}@{digest or 'sha256:' + version.code.sha256}"
+    return {"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": resolved}
 
 
 def location(call: Call, code: Code) -> str:

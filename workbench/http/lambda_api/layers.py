@@ -33,7 +33,7 @@ async def publish_layer_version(call: Call) -> Mapping[str, Any]:
     version = await call.port.publish_layer_version(
         NewLayerVersion(
             name=_layer(call),
-            code=archive_of(params["Content"], "Zip"),
+            code=await archive_of(call, params["Content"]),
             description=params.get("Description", ""),
             license_info=params.get("LicenseInfo"),
             runtimes=tuple(params.get("CompatibleRuntimes", ())),

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.client.port import StreamingPort
 from workbench.http.messages import Request, Response, StreamedResponse
+from workbench.http.services import Services
 from workbench.model.errors import InvalidParameterValue
 from workbench.model.names import LATEST, Account, FunctionRef, parse_function_ref
 
@@ -16,13 +17,15 @@ from workbench.model.names import LATEST, Account, FunctionRef, parse_function_r
 class Context:
     """What all calls share.
 
-    `runtimes` are the identifiers that the model knows; `runtime_version_arn` is as for `LambdaApi`.
+    `runtimes` are the identifiers that the model knows; the rest is as for `LambdaApi`.
     """
 
     port: StreamingPort
     account: Account
     runtimes: Collection[str]
     runtime_version_arn: Callable[[str, str], str | None]
+    find_runtime: Callable[[str], Awaitable[object]]
+    services: Services
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,20 +21,28 @@ _AS_GIVEN = (
     "TenancyConfig",
     "TracingConfig",
 )
+#: Functions do not run in a network of AWS, and nobody here may know whose a subnet is: there is a VPC all the same.
+_SOME_VPC = "vpc-00000000000000000"
 _LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
 
 
-def merge_settings(current: Mapping[str, Any], params: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The settings of function `name` after a create or an update with these parameters."""
+def merge_settings(
+    current: Mapping[str, Any], params: Mapping[str, Any], name: str, vpc: str | None = None
+) -> dict[str, Any]:
+    """The settings of function `name` after a create or an update with these parameters.
+
+    `vpc` is the VPC of the subnets, where it is known.
+    """
     settings = dict(current)
     for member in _AS_GIVEN:
         if member in params:
             settings[member] = params[member]
     if "VpcConfig" in params:
-        settings["VpcConfig"] = _network(params["VpcConfig"])
+        settings["VpcConfig"] = _network(params["VpcConfig"], vpc)
     if "LoggingConfig" in params:
         settings["LoggingConfig"] = _logging(current.get("LoggingConfig", {}), params["LoggingConfig"], name)
     # Each of these is taken away by its empty value.
+    _set_or_clear(settings, params, "ImageConfig", params.get("ImageConfig"))
     _set_or_clear(settings, params, "KMSKeyArn", params.get("KMSKeyArn"))
     _set_or_clear(settings, params, "FileSystemConfigs", params.get("FileSystemConfigs"))
     _set_or_clear(settings, params, "DeadLetterConfig", params.get("DeadLetterConfig", {}).get("TargetArn"))
@@ -50,11 +58,12 @@ def _set_or_clear(settings: dict[str, Any], params: Mapping[str, Any], member: s
         settings.pop(member, None)
 
 
-def _network(given: Mapping[str, Any]) -> dict[str, Any]:
+def _network(given: Mapping[str, Any], vpc: str | None) -> dict[str, Any]:
+    subnets = given.get("SubnetIds", [])
     return {
-        "SubnetIds": given.get("SubnetIds", []),
+        "SubnetIds": subnets,
         "SecurityGroupIds": given.get("SecurityGroupIds", []),
-        "VpcId": "",
+        "VpcId": (vpc or _SOME_VPC) if subnets else "",
         "Ipv6AllowedForDualStack": given.get("Ipv6AllowedForDualStack", False),
     }
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from workbench.http.lambda_api.service import Operation, Service
 from workbench.http.messages import Response
-from workbench.model.errors import ApiError, TooManyRequests
+from workbench.model.errors import AccessDenied, ApiError, TooManyRequests
 
 REQUEST_ID = "x-amzn-RequestId"
+_ERROR = "x-amzn-ErrorType"
 _JSON = ("Content-Type", "application/json")
 
 
@@ -51,9 +52,11 @@ def answer(service: Service, operation: Operation, result: Mapping[str, Any], re
 def failure(error: ApiError, request_id: str) -> Response:
     """An error as AWS words it on the wire."""
     body: dict[str, Any] = {error.message_key: error.message}
+    if isinstance(error, AccessDenied) and error.silent:
+        return Response(error.status, b'{"Message":null}', [(REQUEST_ID, request_id), _JSON, (_ERROR, error.code)])
     if error.kind is not None:
         body["Type"] = error.kind
-    headers = [(REQUEST_ID, request_id), _JSON, ("x-amzn-ErrorType", error.code)]
+    headers = [(REQUEST_ID, request_id), _JSON, (_ERROR, error.code)]
     for name, value in error.members.items():
         if isinstance(error, TooManyRequests) and name == "retryAfterSeconds":
             headers.append(("Retry-After", str(value)))

@@ -1,0 +1,121 @@
+"""The other services of AWS that Lambda itself asks: S3 for code, EC2 for the VPC of a subnet.
+
+They are asked at the endpoint that workbench.toml (`services`) or the environment names (AWS_ENDPOINT_URL_S3,
+AWS_ENDPOINT_URL); real AWS never, unless it is named so. botocore is loaded when the first question is asked.
+Source: Lambda API reference, FunctionCode; AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, Protocol
+
+from workbench.model.errors import InvalidParameterValue
+
+#: A zip that unpacks to what Lambda takes is hardly larger than that.
+_OBJECT_BYTES = 262_144_000 + (1 << 24)
+_TIMEOUT_SECONDS = 10
+
+
+class Services(Protocol):
+    """What operations ask of other services."""
+
+    async def get_object(self, bucket: str, key: str, version: str | None) -> bytes:
+        """An object of S3.
+
+        Raises:
+            InvalidParameterValue: there is none, in AWS's words, or no services' endpoint is configured.
+        """
+
+    async def vpc_of(self, subnets: list[str]) -> str | None:
+        """The VPC that the subnets belong to; None if nobody knows."""
+
+
+class NoServices:
+    """Where no endpoint is configured."""
+
+    async def get_object(self, bucket: str, key: str, version: str | None) -> bytes:
+        raise InvalidParameterValue(
+            f"The code s3://{bucket}/{key} cannot be fetched: no endpoint of S3 is configured. "
+            "Set services in workbench.toml, or AWS_ENDPOINT_URL, for the engine; or send the archive as ZipFile."
+        )
+
+    async def vpc_of(self, subnets: list[str]) -> str | None:
+        return None
+
+
+class ServicesAt:
+    """Services at their endpoints."""
+
+    def __init__(self, endpoint: str | None, region: str) -> None:
+        self._endpoint = endpoint
+        self._region = region
+        self._clients: dict[str, Any] = {}
+
+    async def get_object(self, bucket: str, key: str, version: str | None) -> bytes:
+        if self._url("s3") is None:
+            return await NoServices().get_object(bucket, key, version)
+        return await asyncio.to_thread(self._get_object, bucket, key, version)
+
+    async def vpc_of(self, subnets: list[str]) -> str | None:
+        if self._url("ec2") is None or not subnets:
+            return None
+        return await asyncio.to_thread(self._vpc_of, subnets)
+
+    def _get_object(self, bucket: str, key: str, version: str | None) -> bytes:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        wanted = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
+        try:
+            answer = self._client("s3").get_object(**wanted)
+            with answer["Body"] as body:
+                archive: bytes = body.read(_OBJECT_BYTES + 1)
+        except ClientError as error:
+            told = error.response["Error"]
+            raise InvalidParameterValue(
+                f"Error occurred while GetObject. S3 Error Code: {told.get('Code')}. "
+                f"S3 Error Message: {told.get('Message')}"
+            ) from error
+        except (BotoCoreError, OSError) as error:
+            raise InvalidParameterValue(f"The code s3://{bucket}/{key} cannot be fetched: {error}") from error
+        if len(archive) > _OBJECT_BYTES:
+            raise InvalidParameterValue("Unzipped size must be smaller than 262144000 bytes")
+        return archive
+
+    def _vpc_of(self, subnets: list[str]) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            found = self._client("ec2").describe_subnets(SubnetIds=subnets)["Subnets"]
+        except (ClientError, BotoCoreError):
+            return None  # the services need not play EC2
+        return str(found[0]["VpcId"]) if found else None
+
+    def _url(self, service: str) -> str | None:
+        own = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
+        return own or self._endpoint or os.environ.get("AWS_ENDPOINT_URL") or None
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+        from botocore.session import Session
+
+        client = self._clients.get(service)
+        if client is None:
+            session = Session()
+            keys: dict[str, Any] = {}
+            if session.get_credentials() is None:
+                keys = {"aws_access_key_id": "workbench", "aws_secret_access_key": "workbench"}
+            client = self._clients[service] = session.create_client(
+                service,
+                region_name=self._region,
+                endpoint_url=self._url(service),
+                config=Config(
+                    connect_timeout=_TIMEOUT_SECONDS,
+                    read_timeout=_TIMEOUT_SECONDS,
+                    retries={"total_max_attempts": 2},
+                    s3={"addressing_style": "path"},
+                ),
+                **keys,
+            )
+        return client
