@@ -49,9 +49,33 @@ def test_publish_alias_and_fire_by_qualifier(shell: Shell, project: Path) -> Non
     assert shell.run("alias", "list", "F").stdout == b""
 
 
+def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callable[..., Served]) -> None:
+    serve()
+    said = [
+        (["deploy"], "created F\n"),
+        (["publish", "F"], "1\n"),
+        (["concurrency", "get", "F"], "nothing reserved\n"),
+        (["concurrency", "set", "F", "0"], "reserved 0\n"),
+        (["concurrency", "get", "F"], "reserved 0\n"),
+        (["concurrency", "delete", "F"], ""),
+        (["concurrency", "set", "F", "1", "-q", "1"], "1: provisioned 1, IN_PROGRESS, 0 available\n"),
+        (["concurrency", "delete", "F", "--qualifier", "1"], ""),
+        (["concurrency", "get", "F"], "nothing reserved\n"),
+        (["runtime-mode", "F"], "Auto\n"),
+        (["runtime-mode", "F", "functionupdate"], "FunctionUpdate\n"),
+        (["runtime-mode", "F", "--qualifier", "1"], "Auto\n"),
+    ]
+    assert [shell.run(*arguments).stdout.decode() for arguments, _ in said] == [words for _, words in said]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["concurrency", "set", "F", "901"], "below its minimum value of [100]"),
+        (["concurrency", "set", "F", "0", "-q", "live"], "provisioned concurrency is at least 1"),
+        (["concurrency", "get", "nosuch"], "Function not found"),
+        (["runtime-mode", "F", "sometimes"], "a runtime mode is Auto, FunctionUpdate or Manual, not 'sometimes'"),
+        (["runtime-mode", "F", "manual"], "RuntimeVersionArn is required"),
         (["publish", "nosuch"], "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nosuch"),
         (["alias", "set", "F", "live", "9"], "function:F:9"),
         (["alias", "set", "F", "live", "1", "--weight", "1=0.5"], "is already included in routing configuration"),

@@ -11,6 +11,7 @@ import typer
 from workbench import __version__
 from workbench.cli import (
     alias,
+    concurrency,
     deploy,
     diff,
     doctor,
@@ -20,6 +21,7 @@ from workbench.cli import (
     logs,
     publish,
     record,
+    runtime_mode,
     serve,
     status,
     stop,
@@ -69,6 +71,8 @@ app.command("list")(listing.list_functions)
 app.command("publish")(publish.publish)
 app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
+app.add_typer(concurrency.app, name="concurrency")
+app.command("runtime-mode")(runtime_mode.runtime_mode)
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
 app.command("record")(record.record)

@@ -274,7 +274,7 @@ class Engine(AttachedResources, AccountResources):
         version, request = invocation.version, invocation.request
         if invocation.provisioned:
             ahead = self._free_provisioned(version)
-            if ahead is not None and self._take(invocation, ahead, place(ahead, None)):
+            if ahead is not None and self._take(invocation, ahead, place(ahead)):
                 return
             # What it was admitted to is gone: it spills over.
             invocation.provisioned = False
