@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator, Callable
@@ -130,4 +131,8 @@ async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIt
     try:
         yield World(engine, clock, backend, listeners)
     finally:
-        await engine.aclose()
+        closing = asyncio.ensure_future(engine.aclose())
+        await clock.settle()
+        while not closing.done():  # extensions have time to go
+            await clock.advance(0.1)
+        await closing

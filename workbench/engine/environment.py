@@ -86,7 +86,18 @@ class ExecutionEnvironment:
         self._clock = services.clock
         self._sandbox = Sandbox(host, services.clock, id, version)
         self._journal = Journal(services.clock, services.emit, id, version)
-        self.extensions = Extensions(self._sandbox, self._journal, self._settle, self._extension_failed)
+        self.extensions = Extensions(
+            clock=services.clock,
+            spawn=services.spawn,
+            listeners=services.listeners,
+            version=version,
+            account=services.account,
+            variables=lambda: self._sandbox.variables(services.account, initialization),
+            sandbox=self._sandbox,
+            journal=self._journal,
+            settled=self._settle,
+            failed=self._extension_failed,
+        )
         self._parts = Parts(
             id=id,
             version=version,
@@ -102,6 +113,8 @@ class ExecutionEnvironment:
         self._invoke: Invoke | None = None
         #: The INIT whose runtime is the one that runs.
         self._life: Init | None = None
+        #: That runtime has been told to go: its end is no news.
+        self._dying = False
         #: When an INIT inside the invocation that is to be delivered began: its time is the invocation's.
         self._inside: int | None = None
         #: Its processes are gone, and INIT runs again inside the next invocation.
@@ -174,6 +187,7 @@ class ExecutionEnvironment:
         request_id = invocation.request_id if invocation is not None else ""
         init = Init(self._parts, phase, request_id, self._initialised, self._init_failed, self._runtime_exited)
         self._init = self._life = init
+        self._dying = False
         self.bare, self._exit = False, None
         self._enter(EnvironmentState.INIT, "starting" if phase is InitPhase.INIT else "starting again")
         await init.run()
@@ -199,16 +213,16 @@ class ExecutionEnvironment:
         self._phase(_INIT_PHASES[init.phase], init.started, status, failure.error_type or "")
         invocation = self._journal.invocation
         if init.phase is InitPhase.INIT and failure.keep and not self._gone:
-            self._services.spawn(self._init_again())
+            self._services.spawn(self._init_again(_shutdown_reason(failure)))
         elif invocation is None:
             self._fail(failure.reason)
         else:
             invocation.started = init.started
             self._services.spawn(self._conclude(failure, keep=False))
 
-    async def _init_again(self) -> None:
+    async def _init_again(self, why: ShutdownReason) -> None:
         try:
-            await self._clear(None)
+            await self._clear(why)
             if self.state is not EnvironmentState.INIT:
                 return
             if self._journal.invocation is None:
@@ -308,6 +322,7 @@ class ExecutionEnvironment:
                 await self._freezing
             if not self.bare:
                 await self._sandbox.thaw()  # frozen in the last moment, it need not have entered that state
+                self.extensions.frozen(False)
             if self._journal.invocation is not invocation or self._concluding or not self.state.placeable:
                 return
             if self.bare:
@@ -386,13 +401,12 @@ class ExecutionEnvironment:
             payload = timed_out(invocation.request_id, self.version.configuration.timeout)
             self._lose(Failure(status=InvocationStatus.TIMEOUT, error_type=None, payload=payload, reason="timeout"))
 
-    def _extension_failed(self, error_type: str) -> None:
+    def _extension_failed(self, error_type: str, message: str) -> None:
         """An extension ended, or said that it could not go on."""
         if self._init is not None:
-            self._init.extension_failed(error_type, f"extension failed: {error_type}")
+            self._init.extension_failed(error_type, message)
         elif (invocation := self._journal.invocation) is not None:
-            message = f"RequestId: {invocation.request_id} Error: {error_type}"
-            payload = error_payload(error_type, message)
+            payload = error_payload(error_type, f"RequestId: {invocation.request_id} Error: {message}")
             self._lose(
                 Failure(status=InvocationStatus.CRASH, error_type=error_type, payload=payload, reason=error_type)
             )
@@ -422,11 +436,14 @@ class ExecutionEnvironment:
             self._sandbox.max_memory_mb = self.version.configuration.memory_size
         else:
             await self._measure(_LAST_MEASURE_SECONDS)
+        heard = self.extensions.any
+        if heard:  # before they have to go
+            invoke.report_failure(failure, now)
         keep = keep and self.retired is None and not self._gone and self._sandbox.resettable
+        why = _shutdown_reason(failure)
         if keep and self.state is EnvironmentState.BUSY:
-            timeout = failure.status is InvocationStatus.TIMEOUT
             try:
-                await self._clear(ShutdownReason.TIMEOUT if timeout else ShutdownReason.FAILURE)
+                await self._clear(why)
             except WorkbenchError as error:
                 self._journal.fault(f"{error.title}: {error}")
                 keep = False
@@ -436,31 +453,30 @@ class ExecutionEnvironment:
             invocation.respond(failure.status, failure.payload, "Unhandled", now)
         else:
             invocation.status = failure.status
-        invoke.report_failure(failure, now)
+        if not heard:
+            invoke.report_failure(failure, now)
+        invoke.record_failure(failure, now)
         self._services.released(invocation)
         self._invoke = None
         if keep and self.state is EnvironmentState.BUSY and not self._gone:
             self._concluding = False
             self._free(f"{failure.reason}: reset, INIT runs again inside the next invocation")
-        elif failure.status is InvocationStatus.TIMEOUT:
-            self._journal.invocation = None
-            self.stop(failure.reason)
         else:
             self._journal.invocation = None
-            self._fail(failure.reason)
+            timeout = failure.status is InvocationStatus.TIMEOUT
+            self._end(EnvironmentState.STOPPED if timeout else EnvironmentState.FAILED, failure.reason, why)
 
-    async def _clear(self, reason: ShutdownReason | None) -> None:
-        """End every process, with SHUTDOWN where a reason for it is given; the sandbox and its /tmp stay.
+    async def _clear(self, reason: ShutdownReason) -> None:
+        """SHUTDOWN, and the end of every process; the sandbox and its /tmp stay.
 
         Raises:
             WorkbenchError: the backend could not.
         """
-        self._life = None
+        self._dying = True
         begun = self._clock.monotonic_ns()
-        if reason is not None:
-            await self._shut_down(reason)
+        await self._shut_down(reason)
         await self._sandbox.reset()
-        self._phase("reset", begun, "success", reason or "INIT failed")
+        self._phase("reset", begun, "success", reason)
         self.extensions.reset()
         self._reply, self.bare, self._exit = None, True, None
 
@@ -501,12 +517,14 @@ class ExecutionEnvironment:
 
     async def _freeze_now(self) -> None:
         try:
+            self.extensions.frozen(True)
             await self._sandbox.freeze()
             if self.state is EnvironmentState.IDLE and self._journal.invocation is None:
                 self._enter(EnvironmentState.FROZEN, "no invocation")
         except WorkbenchError as error:
             self._journal.fault(f"{error.title}: {error}")
             self._can_freeze = False
+            self.extensions.frozen(False)
         finally:
             self._freezing = None
 
@@ -523,9 +541,10 @@ class ExecutionEnvironment:
             self._fail("the sandbox ended between invocations")
 
     def _runtime_exited(self, init: Init, event: ProcessExited) -> None:
-        if init is not self._life or self.state is EnvironmentState.STOPPING or self.state.final:
-            if init is self._life:
-                self._sandbox.alive = False
+        if init is not self._life:
+            return
+        if self._dying or self.state is EnvironmentState.STOPPING or self.state.final:
+            self._sandbox.alive = False
             return
         self._exit = event
         if self._open_connections == 0:
@@ -570,16 +589,16 @@ class ExecutionEnvironment:
 
     def stop(self, reason: str) -> None:
         """SHUTDOWN: with no extension registered the processes get SIGKILL at once."""
-        self._end(EnvironmentState.STOPPED, reason)
+        self._end(EnvironmentState.STOPPED, reason, ShutdownReason.SPINDOWN)
 
     def _fail(self, reason: str) -> None:
-        self._end(EnvironmentState.FAILED, reason)
+        self._end(EnvironmentState.FAILED, reason, ShutdownReason.FAILURE)
 
     async def stopped(self) -> None:
         """Wait until nothing of it runs any more."""
         await self._stopped
 
-    def _end(self, final: EnvironmentState, reason: str) -> None:
+    def _end(self, final: EnvironmentState, reason: str, why: ShutdownReason) -> None:
         if self.state is EnvironmentState.STOPPING or self.state.final:
             return
         self._cancel_timers()
@@ -588,16 +607,16 @@ class ExecutionEnvironment:
                 queue.remove(self)
         thaw = self.state is EnvironmentState.FROZEN
         self._enter(EnvironmentState.STOPPING, reason)
-        self._services.spawn(self._tear_down(final, reason, thaw))
+        self._services.spawn(self._tear_down(final, reason, why, thaw))
 
-    async def _tear_down(self, final: EnvironmentState, reason: str, thaw: bool) -> None:
+    async def _tear_down(self, final: EnvironmentState, reason: str, why: ShutdownReason, thaw: bool) -> None:
         begun = self._clock.monotonic_ns()
         try:
             if self.extensions.budget > 0 and not self._gone and not self.bare:
                 if thaw:
                     await self._sandbox.thaw()
-                failed = final is EnvironmentState.FAILED
-                await self._shut_down(ShutdownReason.FAILURE if failed else ShutdownReason.SPINDOWN)
+                    self.extensions.frozen(False)
+                await self._shut_down(why)
         except Exception as error:
             self._journal.fault(str(_as_error(error)))
         try:
@@ -606,6 +625,7 @@ class ExecutionEnvironment:
             self._journal.fault(str(_as_error(error)))
             final = EnvironmentState.FAILED
         finally:
+            self.extensions.reset()
             claim, self._claim = self._claim, None
             self.pool.members.pop(self.id, None)
             self._phase("shutdown", begun, "success" if final is EnvironmentState.STOPPED else "failure", reason)
@@ -655,3 +675,7 @@ class ExecutionEnvironment:
 def _as_error(error: Exception) -> WorkbenchError:
     """What went wrong, as an error that a caller can be given; a surprise keeps its type's name."""
     return error if isinstance(error, WorkbenchError) else BackendError(f"{type(error).__name__}: {error}")
+
+
+def _shutdown_reason(failure: Failure) -> ShutdownReason:
+    return ShutdownReason.TIMEOUT if failure.status is InvocationStatus.TIMEOUT else ShutdownReason.FAILURE

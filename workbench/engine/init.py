@@ -80,6 +80,7 @@ class Init:
         parts = self._parts
         version, runtime = parts.version, parts.sandbox.runtime
         assert runtime is not None
+        parts.extensions.init_begins()
         parts.journal.platform(
             InitStart(
                 parts.initialization,
@@ -122,7 +123,6 @@ class Init:
         """Somebody became ready."""
         if self._runtime_ready and not self.over and self._parts.extensions.ready:
             self._end(PlatformStatus.SUCCESS, None)
-            self._parts.extensions.initialised()
             self._done(self)
 
     def fail(self, error_type: str, body: bytes) -> Answer:
@@ -145,7 +145,8 @@ class Init:
 
     def extension_failed(self, error_type: str, message: str) -> None:
         """An extension could not be started, or ended."""
-        self._fail(PlatformStatus.ERROR, error_type, error_payload(error_type, message))
+        payload = error_payload(error_type, f"RequestId: {self._request_id} Error: {message}")
+        self._fail(PlatformStatus.ERROR, error_type, payload)
 
     def cancel(self) -> None:
         """The environment ends for another reason."""
@@ -180,6 +181,7 @@ class Init:
         self._cancel()
         parts = self._parts
         parts.sandbox.drain()
+        parts.extensions.init_ends()
         parts.journal.platform(InitReport(parts.initialization, self.phase, status, self.elapsed_ms, error_type))
 
     def _cancel(self) -> None:

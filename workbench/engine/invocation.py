@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import time
 from collections import deque
 from typing import TYPE_CHECKING
@@ -197,6 +198,15 @@ def too_large(limit: int) -> bytes:
         "Function.ResponseSizeTooLarge",
         f"Response payload size exceeded maximum allowed payload size ({limit} bytes).",
     )
+
+
+def signal_name(number: int) -> str:
+    """As Go prints it, which is what AWS's messages hold."""
+    if number == signal.SIGKILL:
+        return "killed"
+    if number == signal.SIGSEGV:
+        return "segmentation fault"
+    return (signal.strsignal(number) or str(number)).lower()
 
 
 def error_payload(error_type: str, message: str) -> bytes:

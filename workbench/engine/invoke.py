@@ -143,6 +143,7 @@ class Invoke:
         """Everybody has done: report."""
         status = PlatformStatus.ERROR if self.invocation.function_error else PlatformStatus.SUCCESS
         self._report(ended, status, self._error_type, reported=True)
+        self._record(ended, None)
 
     def lost(self, failure: Failure, ended: int) -> None:
         """The runtime went, or was ended, with the invocation: what the runtime's part in it was."""
@@ -152,8 +153,12 @@ class Invoke:
             self._tell_runtime_done(ended, status, failure.error_type)
 
     def report_failure(self, failure: Failure, ended: int) -> None:
-        """Report an invocation that took its environment's processes with it."""
+        """Report an invocation that takes its environment's processes with it."""
         self._report(ended, _STATUSES.get(failure.status, PlatformStatus.ERROR), failure.error_type, reported=False)
+
+    def record_failure(self, failure: Failure, ended: int) -> None:
+        """They are gone: the caller hears."""
+        self._record(ended, failure.error_type)
 
     def _tell_runtime_done(self, ended: int, status: PlatformStatus, error_type: str | None) -> None:
         invocation, parts = self.invocation, self._parts
@@ -197,6 +202,11 @@ class Invoke:
                 parts.clock.time(),
             )
         )
+
+    def _record(self, ended: int, error_type: str | None) -> None:
+        invocation, parts = self.invocation, self._parts
+        duration_ms = round((ended - invocation.started) / 1e6, 2)
+        max_memory_mb = parts.sandbox.max_memory_mb
         self._emit(
             ev.InvocationFinished(
                 parts.clock.monotonic_ns(),
@@ -204,10 +214,10 @@ class Invoke:
                 invocation.status,
                 invocation.payload,
                 duration_ms,
-                billed_ms,
+                report.billed(duration_ms, invocation.init_ms),
                 invocation.init_ms,
                 max_memory_mb,
-                None if reported else error_type,
+                error_type,
             )
         )
         invocation.finish(duration_ms, max_memory_mb)

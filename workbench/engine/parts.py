@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import dataclass
 
 from workbench.engine.clock import Clock
 from workbench.engine.extensions import Extensions
-from workbench.engine.invocation import exited
+from workbench.engine.invocation import exited, signal_name
 from workbench.engine.journal import Journal
 from workbench.engine.sandbox import Sandbox
 from workbench.model.functions import FunctionVersion
@@ -57,7 +56,7 @@ def normal_error_type(given: str) -> str:
 
 def process_failure(request_id: str, code: int | None, number: int | None, *, oom: bool) -> Failure:
     """The failure of a runtime whose process ended, with an exit code or by a signal."""
-    name = _signal_name(number)
+    name = None if number is None else signal_name(number)
     if oom:
         return Failure(
             status=InvocationStatus.OOM,
@@ -72,14 +71,3 @@ def process_failure(request_id: str, code: int | None, number: int | None, *, oo
         payload=exited(request_id, code, name),
         reason=f"runtime exited: {name or f'status {code}'}",
     )
-
-
-def _signal_name(number: int | None) -> str | None:
-    """As Go prints it, which is what AWS's messages hold."""
-    if number is None:
-        return None
-    if number == signal.SIGKILL:
-        return "killed"
-    if number == signal.SIGSEGV:
-        return "segmentation fault"
-    return (signal.strsignal(number) or str(number)).lower()

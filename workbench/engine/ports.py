@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -82,7 +82,81 @@ class RuntimeLink(Protocol):
         """The runtime could not initialise."""
 
     def connections(self, count: int) -> None:
-        """How many connections from inside are open now."""
+        """How many connections from inside are open now, without those of extensions."""
+
+    @property
+    def extensions(self) -> ExtensionsLink:
+        """The environment's side of the Extensions, Telemetry and Logs APIs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What an extension is told when it has registered."""
+
+    id: str
+    function: str
+    version: str
+    handler: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where telemetry goes inside the environment: `method` and `path` are None for TCP."""
+
+    port: int
+    host: str = "sandbox.localdomain"
+    method: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryRequest:
+    """A valid subscription to the Telemetry API or the Logs API (`api`: `telemetry`, `logs`)."""
+
+    api: str
+    schema: str
+    types: tuple[str, ...]
+    destination: Destination
+    max_items: int
+    max_bytes: int
+    timeout_ms: int
+
+
+class ExtensionsLink(Protocol):
+    """One environment's side of the Extensions API, and of the two APIs that its extensions subscribe with."""
+
+    def register(self, name: str, events: list[str]) -> Registered | Answer:
+        """An extension presents itself."""
+
+    def next(self, identifier: str, reply: Callable[[bytes], None]) -> Answer | None:
+        """It is ready. `reply` is called once with its next event, now or later; an Answer instead refuses."""
+
+    def lost(self, identifier: str) -> None:
+        """The connection of its unanswered `next` is gone. It may ask again."""
+
+    def init_error(self, identifier: str, error_type: str) -> Answer:
+        """It could not initialise."""
+
+    def exit_error(self, identifier: str, error_type: str) -> Answer:
+        """It is about to exit."""
+
+    def subscribe(self, api: str, identifier: str, read: Callable[[], TelemetryRequest | Answer]) -> Answer:
+        """It wants telemetry: 200. `read` makes the request of the body, once the extension is known."""
+
+
+class Courier(Protocol):
+    """Brings telemetry to one destination, a batch at a time."""
+
+    async def send(self, records: list[bytes]) -> None:
+        """Return when the destination has taken the batch.
+
+        Raises:
+            OSError, WorkbenchError: it has not.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
 class Listener(Protocol):
@@ -100,6 +174,9 @@ class ListenerFactory(Protocol):
 
     async def open(self, link: RuntimeLink, sock: socket | None) -> Listener:
         """Serve on `sock`, or on a free port of 127.0.0.1."""
+
+    def courier(self, destination: Destination, connect: Callable[[int], Awaitable[socket]]) -> Courier:
+        """Who brings telemetry to a destination inside; `connect` opens connections to a port there."""
 
 
 class LayerRecords(Protocol):

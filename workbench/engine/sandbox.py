@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from socket import socket
 
 from workbench.backends.api import Environment, EnvironmentSpec, Exited, Layout, ProcessExited, ProcessSpec
 from workbench.engine.backend_host import BackendHost
@@ -172,9 +173,7 @@ class Sandbox:
         except NoEntrypoint as error:
             self._invalid_entrypoint(str(error), on_exit)
             return
-        variables = runtime_variables(
-            self._version, account, layout, self.address, self._id, self._clock.time(), initialization
-        )
+        variables = self.variables(account, initialization)
         self.alive = True
         self._process = None
         try:
@@ -183,6 +182,12 @@ class Sandbox:
             if spec.runtime.interpreter is not None or isinstance(error.__cause__, TimeoutError):
                 raise
             self._invalid_entrypoint(str(error), on_exit)  # not a program, or one for another machine
+
+    def variables(self, account: Account, initialization: InitializationType) -> dict[str, str]:
+        """The environment variables of the runtime's process."""
+        return runtime_variables(
+            self._version, account, self.layout, self.address, self._id, self._clock.time(), initialization
+        )
 
     def _invalid_entrypoint(self, why: str, on_exit: OnExit) -> None:
         """Say, in place of the runtime that cannot start, what it would say: that INIT failed; and end as it would."""
@@ -234,10 +239,25 @@ class Sandbox:
         else:
             self._early[ended.process] = ended
 
-    def drain(self) -> None:
-        """Take in all that the runtime wrote up to now."""
-        if (output := self._outputs.get("runtime")) is not None:
+    def drain(self, name: str = "runtime") -> None:
+        """Take in all that a process wrote up to now."""
+        if (output := self._outputs.get(name)) is not None:
             output.drain()
+
+    @property
+    def can_connect(self) -> bool:
+        """Can connections be opened to what listens inside?"""
+        return self._host.capabilities.connect
+
+    async def connect(self, port: int) -> socket:
+        """A connection to a port inside.
+
+        Raises:
+            WorkbenchError: nothing listens there, or the backend failed.
+        """
+        if self._environment is None or self._closed:
+            raise BackendError(f"environment {self._id} has nothing to connect to")
+        return await self._host.call("connect", self._environment.connect(port), 5)
 
     @property
     def measured_lately(self) -> bool:

@@ -94,6 +94,27 @@ def _credentials(environment: str) -> dict[str, str]:
     }
 
 
+#: What belongs to the runtime's process alone (Lambda Developer Guide, "Permissions and configuration" of extensions).
+_RUNTIME_ONLY = frozenset(
+    {
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+
+
+def extension_variables(runtime: dict[str, str]) -> dict[str, str]:
+    """What an extension gets of the variables of the runtime's process."""
+    return {
+        name: value
+        for name, value in runtime.items()
+        if name not in _RUNTIME_ONLY and not name.startswith(("_", "AWS_XRAY_"))
+    }
+
+
 def _language_variables(runtime: str, layout: Layout) -> dict[str, str]:
     """Where the language looks for libraries."""
     if runtime.startswith("python"):

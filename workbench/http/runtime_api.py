@@ -15,7 +15,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.engine.ports import Answer, Listener, NextEvent, ResponseSink, RuntimeLink
+from workbench.engine.ports import Answer, Courier, Destination, Listener, NextEvent, ResponseSink, RuntimeLink
+from workbench.http import couriers
+from workbench.http.couriers import Connect
+from workbench.http.extensions_api import ExtensionRequests, serves
 from workbench.http.messages import Request, Response
 from workbench.http.wire import BodySink, HttpProtocol
 
@@ -36,7 +39,7 @@ _INVALID_MODE = Answer(400, "InvalidFunctionResponseMode", "Invalid function res
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
 #: AWS's own clients give a connection one second, so none may ever be refused for want of room.
 _BACKLOG = 1024
-#: Connections from one environment at a time; a runtime needs two.
+#: Connections from one environment at a time; a runtime needs two, and so does each of ten extensions.
 _MAX_CONNECTIONS = 32
 
 
@@ -49,6 +52,7 @@ class _Connection(HttpProtocol):
         super().__init__()
         self._listener = listener
         self._link = listener.link
+        self._extension: ExtensionRequests | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -59,6 +63,12 @@ class _Connection(HttpProtocol):
         super().connection_lost(exc)
         self._link.lost(self._reply)
         self._listener.closed(self)
+        if self._extension is not None:
+            self._extension.lost()
+
+    def eof_received(self) -> bool:
+        """An extension that closes its half does not wait for its next event any more."""
+        return super().eof_received() and self._extension is None
 
     def received(self, request: Request) -> None:
         method, path = request.method, request.path
@@ -87,6 +97,12 @@ class _Connection(HttpProtocol):
             return
         if (method, path) in _RESTORING:
             self._answer(Answer(403, "InvalidStateTransition", f"State transition is not allowed: {path[20:]}"))
+            return
+        if serves(path):
+            if self._extension is None:
+                self._extension = ExtensionRequests(self._link.extensions, self.send)
+                self._listener.belongs_to_extension(self)
+            self._extension.handle(request)
             return
         self.send(Response(404, b"404 page not found\n", [("content-type", "text/plain; charset=utf-8")]))
 
@@ -211,6 +227,7 @@ class _RuntimeListener:
         self.invocation_id = ""
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
+        self._extensions: set[_Connection] = set()
 
     async def serve(self, sock: sockets.socket) -> None:
         host, port = sock.getsockname()[:2]
@@ -227,13 +244,19 @@ class _RuntimeListener:
 
     def opened(self, connection: _Connection) -> bool:
         """False when there are too many already; such a connection does not count."""
-        if len(self._connections) >= _MAX_CONNECTIONS:
+        if len(self._connections) + len(self._extensions) >= _MAX_CONNECTIONS:
             return False
         self._connections.add(connection)
         self.link.connections(len(self._connections))
         return True
 
+    def belongs_to_extension(self, connection: _Connection) -> None:
+        """The link counts the runtime's connections; this is none."""
+        self.closed(connection)
+        self._extensions.add(connection)
+
     def closed(self, connection: _Connection) -> None:
+        self._extensions.discard(connection)
         if connection in self._connections:
             self._connections.discard(connection)
             self.link.connections(len(self._connections))
@@ -241,7 +264,7 @@ class _RuntimeListener:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._extensions]:
             connection.transport.abort()
 
 
@@ -256,3 +279,6 @@ class RuntimeApi:
         listener = _RuntimeListener(link)
         await listener.serve(sock)
         return listener
+
+    def courier(self, destination: Destination, connect: Connect) -> Courier:
+        return couriers.courier(destination, connect)

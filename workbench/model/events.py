@@ -145,7 +145,9 @@ class InvocationRefused:
 
 @dataclass(slots=True)
 class LogLine:
-    """One line of an environment's log. `stream` is `function` (stdout and stderr, in order) or `platform`."""
+    """One line of an environment's log. `stream` is `function` (the runtime's stdout and stderr, in order), `extension`
+    (that of an external extension) or `platform`.
+    """
 
     t: int
     wall: float

@@ -7,6 +7,7 @@ run on a virtual clock. The fake Runtime API is called directly, without HTTP.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -43,6 +44,9 @@ class Link(Protocol):
     def fail(self, request_id: str, error_type: str, body: bytes) -> Any: ...
     def fail_init(self, error_type: str, body: bytes) -> Any: ...
     def connections(self, count: int) -> None: ...
+
+    @property
+    def extensions(self) -> Any: ...
 
 
 class Exit(Exception):
@@ -97,7 +101,65 @@ class FakeRuntime:
         os.write(self._output, f"{text}\n".encode())
 
 
+class FakeExtension:
+    """What an extension can do: the calls of the Extensions and Telemetry APIs, and print.
+
+    A runtime's program may make one with its own link: an internal extension.
+    """
+
+    def __init__(self, link: Link, env: dict[str, str], output: int, name: str) -> None:
+        self.env = env
+        self.name = name
+        self.id = ""
+        self._link = link
+        self._output = output
+
+    def register(self, *events: str) -> Any:
+        """The engine's `Registered`, or its refusal."""
+        answer = self._link.extensions.register(self.name, list(events))
+        self.id = getattr(answer, "id", "")
+        return answer
+
+    async def next(self) -> Any:
+        """The next event, read; or the engine's refusal."""
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def reply(event: bytes) -> None:
+            if not waiter.done():
+                waiter.set_result(json.loads(event))
+
+        refused = self._link.extensions.next(self.id, reply)
+        return refused if refused is not None else await waiter
+
+    def init_error(self, error_type: str) -> Any:
+        return self._link.extensions.init_error(self.id, error_type)
+
+    def exit_error(self, error_type: str) -> Any:
+        return self._link.extensions.exit_error(self.id, error_type)
+
+    def subscribe(self, request: Any) -> Any:
+        """`request` is the engine's `TelemetryRequest`."""
+        return self._link.extensions.subscribe(request.api, self.id, lambda: request)
+
+    def print(self, text: str) -> None:
+        os.write(self._output, f"{text}\n".encode())
+
+
+class FakeCourier:
+    """Takes telemetry; what it took stands in `FakeListeners.telemetry` under the destination's port."""
+
+    def __init__(self, taken: list[Any]) -> None:
+        self._taken = taken
+
+    async def send(self, records: list[bytes]) -> None:
+        self._taken += map(json.loads, records)
+
+    def close(self) -> None:
+        """There is no connection."""
+
+
 Program = Callable[[FakeRuntime], Awaitable[None]]
+ExtensionProgram = Callable[[FakeExtension], Awaitable[None]]
 
 
 async def echo(runtime: FakeRuntime) -> None:
@@ -112,11 +174,15 @@ class FakeListeners:
 
     def __init__(self) -> None:
         self.links: dict[str, Link] = {}
+        self.telemetry: dict[int, list[Any]] = {}
 
     async def open(self, link: Link, sock: socket | None) -> FakeListener:
         address = f"fake-{len(self.links)}:9001"
         self.links[address] = link
         return FakeListener(address)
+
+    def courier(self, destination: Any, connect: Any) -> FakeCourier:
+        return FakeCourier(self.telemetry.setdefault(destination.port, []))
 
 
 class FakeListener:
@@ -147,28 +213,37 @@ class FakeEnvironment:
     async def start(self, process: ProcessSpec) -> int:
         self.calls.append(f"start {process.name}")
         link = self._backend.listeners.links[process.env["AWS_LAMBDA_RUNTIME_API"]]
-        runtime = FakeRuntime(link, dict(process.env), os.dup(process.output))
-        number = len(self._processes) + 1
-        self._processes[number] = asyncio.get_running_loop().create_task(self._run(number, runtime, link))
+        output, number = os.dup(process.output), len(self._processes) + 1
+        extension = process.name.removeprefix("extension-")
+        if extension == process.name:
+            link.connections(1)
+            work = self._backend.program(FakeRuntime(link, dict(process.env), output))
+        else:
+            work = self._backend.extensions[extension](FakeExtension(link, dict(process.env), output, extension))
+        running = self._run(number, work, output, link if extension == process.name else None)
+        self._processes[number] = asyncio.get_running_loop().create_task(running)
         return number
 
-    async def _run(self, number: int, runtime: FakeRuntime, link: Link) -> None:
-        link.connections(1)
+    async def _run(self, number: int, work: Awaitable[None], output: int, link: Link | None) -> None:
         ended = ProcessExited(process=number, code=0)
         try:
-            await self._backend.program(runtime)
+            await work
         except Exit as exit_:
             ended = ProcessExited(process=number, code=exit_.code, signal=exit_.signal, oom=exit_.oom)
         except asyncio.CancelledError:
             ended = ProcessExited(process=number, signal=9)
         finally:
-            os.close(runtime._output)
-            link.connections(0)
+            os.close(output)
+            if link is not None:
+                link.connections(0)
             self._events.put_nowait(ended)
 
     async def signal(self, process: int, sig: int) -> None:
         self.calls.append(f"signal {process} {int(sig)}")
         self._processes[process].cancel()
+
+    async def connect(self, port: int) -> socket:
+        raise BackendError("there is nothing to connect to")
 
     async def usage(self) -> Usage:
         return Usage(peak_memory=self._backend.peak_memory, cpu_seconds=0.0)
@@ -221,9 +296,12 @@ class FakeBackend:
             freeze=True,
             reset=True,
             networks=frozenset({Network.NONE}),
+            connect=True,
         )
         self.listeners = listeners
         self.program = program
+        #: What the process of an external extension runs, by the extension's name.
+        self.extensions: dict[str, ExtensionProgram] = {}
         self.peak_memory = 40 << 20
         self.environments: list[FakeEnvironment] = []
         self.refuse: str | None = None
