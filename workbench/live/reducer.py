@@ -316,10 +316,14 @@ class Live:
     # -- logs
     def _log(self, event: ev.LogLine) -> None:
         self.totals.log_lines += 1
-        self._log_chars += len(event.text)
-        if len(self._logs) == self._logs.maxlen or self._log_chars > LOG_CHARACTERS:
+        logs, text = self._logs, shortened(event.text, EXCERPT)
+        if len(logs) == logs.maxlen:
+            self.totals.log_dropped += 1
+            self._log_chars -= len(logs[0].text)
+        self._log_chars += len(text)
+        if self._log_chars > LOG_CHARACTERS:
             self._drop_logs()
-        self._logs.append(
+        logs.append(
             LogView(
                 self.totals.log_lines,
                 event.t,
@@ -329,14 +333,14 @@ class Live:
                 event.version,
                 event.request_id,
                 event.stream,
-                shortened(event.text, EXCERPT),
+                text,
             )
         )
         self._log_seqs.append(self.seq)
 
     def _drop_logs(self) -> None:
-        """Make room for a line: by their number, and by what they hold together."""
-        while self._logs and (len(self._logs) == self._logs.maxlen or self._log_chars > LOG_CHARACTERS):
+        """Make room for a line that is not there yet, by what they hold together."""
+        while self._logs and self._log_chars > LOG_CHARACTERS:
             self._log_seqs.popleft()
             self._log_chars -= len(self._logs.popleft().text)
             self.totals.log_dropped += 1
