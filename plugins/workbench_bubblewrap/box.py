@@ -74,7 +74,9 @@ class Box:
         try:
             if cgroups.claim().trees:
                 limit = self._spec.memory_size * MB + MEMORY_SLACK
-                self.group = Cgroup.create(self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES)
+                self.group = Cgroup.create(
+                    self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.vcpus
+                )
                 for folder in self.group.folders:
                     self._guard("cgroup", folder)
             self._spawn()

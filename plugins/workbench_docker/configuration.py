@@ -85,6 +85,7 @@ def container(
             "ReadonlyRootfs": True,
             "Memory": memory,
             "MemorySwap": memory,
+            "CpuShares": max(round(1024 * spec.vcpus), 2),
             "PidsLimit": MAX_PROCESSES + 1,
             "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={spec.tmp_size}m,mode=1777"},
             "Mounts": [

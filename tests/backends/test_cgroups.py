@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.backends import cgroups
+from workbench.backends import api, cgroups
 from workbench.backends.cgroups import Cgroup, Role, Support
 from workbench.model.errors import BackendError
 
@@ -35,10 +35,12 @@ def group2(folder: Path, *, controllers: str, handed_down: str = "", processes: 
 
 
 def test_version_1_gives_each_role_by_its_controller(tmp_path: Path) -> None:
-    found = cgroups.look(host(tmp_path, "memory", "pids", "freezer", "cpuacct", "blkio"), "4:memory:/a\n3:pids:/a\n")
-    assert found.roles == {Role.MEMORY, Role.PIDS, Role.FREEZE, Role.CPU}
+    found = cgroups.look(
+        host(tmp_path, "memory", "pids", "freezer", "cpuacct", "cpu", "blkio"), "4:memory:/a\n3:pids:/a\n"
+    )
+    assert found.roles == {Role.MEMORY, Role.PIDS, Role.FREEZE, Role.CPU, Role.SHARE}
     assert {tree.root for tree in found.trees} == {
-        tmp_path / name / "workbench" for name in ("memory", "pids", "freezer", "cpuacct")
+        tmp_path / name / "workbench" for name in ("memory", "pids", "freezer", "cpuacct", "cpu")
     }
 
 
@@ -58,7 +60,7 @@ def test_a_hybrid_host_limits_by_version_1_and_freezes_by_version_2(tmp_path: Pa
 def test_version_2_uses_the_nearest_group_above_that_hands_down_memory(tmp_path: Path) -> None:
     top = tmp_path / "unified"
     group2(top, controllers="cpu memory pids", root=True)
-    group2(top / "user.slice", controllers="memory pids", handed_down="memory pids")
+    group2(top / "user.slice", controllers="cpu memory pids", handed_down="cpu memory pids")
     group2(top / "user.slice" / "app.scope", controllers="memory pids", processes="1\n")
     found = cgroups.look(host(tmp_path, "unified"), "0::/user.slice/app.scope\n")
     assert [tree.root for tree in found.trees] == [top / "user.slice" / "workbench"]
@@ -105,6 +107,21 @@ def test_a_group_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch:
 
 def busy() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "while True: pass"])
+
+
+def share_of(group: Cgroup) -> dict[str, int]:
+    places = [Path(folder, name) for folder in group.folders for name in ("cpu.shares", "cpu.weight")]
+    return {place.name: int(place.read_text()) for place in places if place.exists()}
+
+
+@pytest.mark.skipif(Role.SHARE not in cgroups.support().roles, reason="no writable cgroup that shares the CPU here")
+@pytest.mark.parametrize(("memory", "shares", "weight"), [(128, 74, 7), (1769, 1024, 100), (10_240, 5928, 579)])
+async def test_the_share_of_the_cpu_follows_the_memory(memory: int, shares: int, weight: int) -> None:
+    group = Cgroup.create("shares", memory=None, pids=None, vcpus=memory / api.MB_OF_A_VCPU)
+    try:
+        assert share_of(group) in ({"cpu.shares": shares}, {"cpu.weight": weight})
+    finally:
+        assert await group.remove()
 
 
 @pytest.mark.skipif(Role.FREEZE not in cgroups.support().roles, reason="no writable cgroup here")

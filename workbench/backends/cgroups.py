@@ -36,7 +36,12 @@ class Role(StrEnum):
     PIDS = "pids"
     FREEZE = "freeze"
     CPU = "cpu"
+    SHARE = "share"
     KILL = "kill"
+
+
+#: Controllers of version 2 that limit something, by name.
+_LIMITS2 = {"memory": Role.MEMORY, "pids": Role.PIDS, "cpu": Role.SHARE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,10 @@ class Cgroup:
         self._freezing = False
 
     @classmethod
-    def create(cls, name: str, *, memory: int | None, pids: int | None) -> Cgroup:
+    def create(cls, name: str, *, memory: int | None, pids: int | None, vcpus: float | None = None) -> Cgroup:
         """Make a group with limits (bytes, processes); a limit without a hierarchy for it is left out.
+
+        `vcpus` is its share of the CPU where others want it too; alone it may have all there is.
 
         Raises:
             BackendError: it cannot be made; nothing is left behind.
@@ -134,6 +141,8 @@ class Cgroup:
                     _limit_memory(folder, tree.version, memory)
                 if pids is not None and Role.PIDS in tree.roles:
                     _write(folder / "pids.max", str(pids))
+                if vcpus is not None and Role.SHARE in tree.roles:
+                    _share_cpu(folder, tree.version, vcpus)
         except OSError as error:
             for folder in made:
                 folder.rmdir()
@@ -287,7 +296,7 @@ def mounts(mountinfo: str) -> list[tuple[int, Path, frozenset[str]]]:
 
 
 def _tree1(mount: Path, controllers: frozenset[str], own: dict[str, str]) -> Tree | None:
-    names = {"memory": Role.MEMORY, "pids": Role.PIDS, "freezer": Role.FREEZE, "cpuacct": Role.CPU}
+    names = {"memory": Role.MEMORY, "pids": Role.PIDS, "freezer": Role.FREEZE, "cpuacct": Role.CPU, "cpu": Role.SHARE}
     roles = frozenset(role for name, role in names.items() if name in controllers)
     if not roles:
         return None
@@ -309,7 +318,7 @@ def _tree2(mount: Path, own: str) -> Tree | None:
         if not (os.access(parent, os.W_OK | os.X_OK) and os.access(parent / "cgroup.procs", os.W_OK)):
             continue
         try:
-            roles = {Role(name) for name in _controllers2(parent) if name in (Role.MEMORY, Role.PIDS)}
+            roles = {_LIMITS2[name] for name in _controllers2(parent) if name in _LIMITS2}
         except OSError:
             continue
         tree = Tree(parent / PARENT, 2, frozenset(roles | {Role.FREEZE, Role.CPU, Role.KILL}))
@@ -334,8 +343,8 @@ def _claim(tree: Tree) -> Tree | None:
         return None
     roles = set(tree.roles)
     if tree.version == 2:
-        for role in (Role.MEMORY, Role.PIDS):
-            if role in roles and not _delegate(tree.root, role):
+        for controller, role in _LIMITS2.items():
+            if role in roles and not _delegate(tree.root, controller):
                 roles.discard(role)
         for role, file in ((Role.FREEZE, "cgroup.freeze"), (Role.KILL, "cgroup.kill")):  # kernels 5.2 and 5.14
             if not (tree.root / file).exists():
@@ -356,6 +365,13 @@ def _delegate(root: Path, controller: str) -> bool:
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
+
+
+def _share_cpu(folder: Path, version: int, vcpus: float) -> None:
+    if version == 2:
+        _write(folder / "cpu.weight", str(min(max(round(100 * vcpus), 1), 10_000)))
+    else:
+        _write(folder / "cpu.shares", str(max(round(1024 * vcpus), 2)))
 
 
 def _limit_memory(folder: Path, version: int, limit: int) -> None:
