@@ -14,8 +14,9 @@ from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.errors import EngineGone, PreconditionFailed
+from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFound
 from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, unchanged
+from workbench.model.history import InvocationRecord
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
 from workbench.model.names import LATEST, Account, FunctionRef
 
@@ -49,6 +50,7 @@ class FakeEngine:
         self.versions: dict[str, dict[str, FunctionVersion]] = {}
         self.aliases: dict[str, dict[str, Alias]] = {}
         self.archives: dict[str, bytes] = {}
+        self.records: dict[str, InvocationRecord] = {}
         self._functions_of: dict[str, str] = {}
         self._ids = count(1)
         self._revisions = count(1)
@@ -253,6 +255,12 @@ class FakeEngine:
     async def code(self, sha256: str) -> bytes:
         self._ask()
         return self.archives[sha256]
+
+    async def get_invocation(self, request_id: str) -> InvocationRecord:
+        self._check()
+        if request_id not in self.records:
+            raise ResourceNotFound(f"no invocation {request_id} in the history")
+        return self.records[request_id]
 
     async def stop_environment(self, environment: str) -> None:
         self._check()

@@ -161,10 +161,10 @@ class WorkbenchApp(App[Outcome]):
             self.push_screen(EnvironmentDetail(view))
 
     def open_invocation(self, request_id: str) -> None:
-        from workbench.tui.screens.invocation import InvocationDetail
+        from workbench.tui.screens.invocation import InvocationScreen
 
         if view := self.mirror.invocations.get(request_id):
-            self.push_screen(InvocationDetail(view))
+            self.push_screen(InvocationScreen(view))
         else:
             self.say(f"Invocation {request_id} is no longer kept.", title="Invocations", bad=True)
 

@@ -164,7 +164,7 @@ class FunctionScreen(LiveScreen):
             view for view in self.workbench.mirror.environments.values() if view.function == self._view.name
         ]
         edits = self.workbench.edits.of(self._view.name)
-        panel.write(activity(self._view, environments, edits, width=_room(panel)))
+        panel.write(activity(self._view, environments, edits, width=panel.room))
 
     def _draw_editor(self) -> None:
         editor = self.editor
@@ -420,8 +420,3 @@ class FunctionScreen(LiveScreen):
         else:
             title, text = "Publishing with the aws CLI", aws_cli.publish(self._view.name, endpoint)
         self.workbench.push_screen(Snippet(title, text))
-
-
-def _room(panel: Panel) -> int:
-    """Cells for a line of text beside a scroll bar."""
-    return panel.content_size.width - 3 if panel.content_size.width > 3 else 72

@@ -1,90 +1,281 @@
-"""One invocation: its times, its event and response, and what it logged."""
+"""One invocation: where its time went, what it logged, event, response, context, and the environment that it got."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.content import Content
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from workbench.live.view import InvocationView
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from workbench.live.view import EnvironmentView, InvocationView
+from workbench.model.errors import WorkbenchError
+from workbench.model.history import InvocationRecord
+from workbench.model.names import Account
 from workbench.model.text import one_line
-from workbench.tui.format import clock_ms, milliseconds, size, version
+from workbench.tui import aws_cli, exported
+from workbench.tui.commands import invocation as commands
+from workbench.tui.commands import moves
+from workbench.tui.commands.base import Command, bindings
+from workbench.tui.format import milliseconds, request_id, size, version
 from workbench.tui.mirror import Changed
-from workbench.tui.screens.dialog import Dialog
-from workbench.tui.widgets.facts import Fact, Facts
+from workbench.tui.order import Order
+from workbench.tui.screens.live import LiveScreen
+from workbench.tui.widgets.banner import Banner
+from workbench.tui.widgets.crumb import Crumb
+from workbench.tui.widgets.facts import Fact
+from workbench.tui.widgets.header import Header
+from workbench.tui.widgets.invocation_facts import context, environment_story
 from workbench.tui.widgets.invocations import STATUSES, TYPES, address, elapsed_ms
 from workbench.tui.widgets.json_text import payload
 from workbench.tui.widgets.panel import Panel
 from workbench.tui.widgets.request_log import RequestLog
+from workbench.tui.widgets.tabs import PaneTabs
 from workbench.tui.widgets.waterfall import Waterfall
 
+NAMES = ("Timing", "Logs", "Response", "Event", "Context", "Environment")
+#: The panes that take turns in a wide terminal, by their place among NAMES.
+_TURNS = range(2, 6)
+_COLOURS = {"good": "$text-success", "bad": "bold $text-error", "warn": "$text-warning", "run": "bold $text-success"}
+#: Characters of a payload that are drawn; the export has all of it.
+_SHOWN = 200_000
 
-class InvocationDetail(Dialog[None]):
+
+class InvocationScreen(LiveScreen):
     """Stays true while the invocation runs, and keeps what it knows when the engine forgets it."""
 
+    WIDE, TALL = 100, 26
+    OFFERS = commands.SCREEN
+    BINDINGS = bindings(*OFFERS)
+    AUTO_FOCUS = "RequestLog"
     DEFAULT_CSS = """
-    InvocationDetail {
-        & > .box { width: 100%; height: 100%; max-width: 140; max-height: 44; padding: 0; background: $background; }
-        Facts { margin: 0; }
-        .panels { layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: 1fr 1fr; height: 1fr; }
-        RequestLog { row-span: 2; padding: 0; }
-        &.-narrow .panels { grid-size: 1 3; grid-columns: 1fr; grid-rows: 1fr 1fr 1fr; }
-        &.-narrow RequestLog { row-span: 1; }
-        &.-low Waterfall { display: none; }
+    InvocationScreen {
+        #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: auto 1fr; }
+        &.-single #panes { grid-size: 1 1; grid-columns: 1fr; grid-rows: 1fr; }
+        Waterfall { column-span: 2; }
+        &.-single Waterfall { column-span: 1; height: 1fr; }
+        .turn { display: none; }
+        .turn.-shown { display: block; }
     }
     """
-    AUTO_FOCUS = "RequestLog"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]
 
     def __init__(self, view: InvocationView) -> None:
         super().__init__()
         self._view = view
+        self._environment: EnvironmentView | None = None
+        self._record: InvocationRecord | None = None
+        self._asked = False
+        self._account = Account()
 
     def compose(self) -> ComposeResult:
-        box = Vertical(classes="box")
-        box.border_title = Content(f"Invocation {one_line(self._view.request_id)}")
-        box.border_subtitle = Content("tab next panel · esc back")
-        with box:
-            yield Facts()
-            yield Waterfall()
-            with Container(classes="panels"):
-                yield RequestLog(self._view.request_id).add_class("panel")
-                yield Panel("Event", id="event")
-                yield Panel("Response", id="response")
+        yield Header()
+        yield Banner()
+        yield Crumb("Invocations", request_id(self._view.request_id))
+        yield PaneTabs(NAMES)
+        with Container(id="panes"):
+            waterfall = Waterfall(id="timing")
+            waterfall.border_title = Content.assemble(("1 ", "$foreground 50%"), ("Timing", "bold"))
+            waterfall.border_subtitle = Content.styled(one_line(self._view.request_id), "$foreground 50%")
+            yield waterfall.add_class("pane")
+            yield RequestLog(self._view.request_id).add_class("pane", "-active")
+            for index in _TURNS:
+                panel = Panel("", id=NAMES[index].lower())
+                panel.border_title = _turns_title(index)
+                yield panel.add_class("pane", "turn", *(["-shown"] if index == _TURNS[0] else []))
+        yield Footer()
 
     def on_mount(self) -> None:
+        self.query_one(RequestLog).retitle()
         self.sync(Changed.everything())
+        self._ask_account()
 
+    def targets(self) -> Sequence[Widget]:
+        return list(self.query(".pane"))
+
+    def show_pane(self, index: int) -> None:
+        super().show_pane(index)
+        if index in _TURNS:
+            for at in _TURNS:
+                self.targets()[at].set_class(at == index, "-shown")
+
+            self.call_after_refresh(self._draw)  # what was hidden had no width to draw in
+
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._draw)
+
+    # -- state down
     def sync(self, changed: Changed) -> None:
+        super().sync(changed)
         mirror = self.workbench.mirror
         view = mirror.invocations.get(self._view.request_id, self._view)
+        environment = mirror.environments.get(view.environment or "", self._environment)
         self.query_one(RequestLog).sync(mirror, changed)
-        if not changed.invocations and view.status.ended and not changed.link:
+        if view is self._view and view.status.ended and not (changed.environments or changed.link):
             return
-        self._view = view
-        self.query_one(Facts).show(_facts(view, mirror.now))
-        self.query_one(Waterfall).show(view, mirror.now)
-        self.query_one("#event", Panel).write(payload(view.event, view.event_size), size(view.event_size))
+        self._view, self._environment = view, environment
+        self._draw()
+        if view.status.ended and not self._asked:
+            self._asked = True
+            self._ask()
+
+    def _draw(self) -> None:
+        mirror, view = self.workbench.mirror, self._view
+        self.query_one(Crumb).show(_facts(view, mirror.now))
+        self.query_one(Waterfall).show(view, self._environment, mirror.now)
+        record = self._record
+        event, response = view.event, view.response
+        if record is not None:
+            event, response = _text(record.event) or event, _text(record.response) or response
+        self.query_one("#event", Panel).write(payload(event[:_SHOWN], view.event_size), size(view.event_size))
         waiting = Content.styled("not yet", "$foreground 50%")
-        response = payload(view.response, view.response_size) if view.status.ended else waiting
-        self.query_one("#response", Panel).write(response, size(view.response_size))
+        answer = payload(response[:_SHOWN], view.response_size) if view.status.ended else waiting
+        self.query_one("#response", Panel).write(answer, size(view.response_size))
+        function = mirror.functions.get(view.function)
+        panel = self.query_one("#context", Panel)
+        panel.write(context(view, function, self._account, record, panel.room))
+        others = [other for other in mirror.invocations.values() if other.environment == view.environment]
+        self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
+
+    # -- asking the engine
+    @work(group="record", exclusive=True)
+    async def _ask(self) -> None:
+        """The whole of it, from the history; without one the live view's beginning must do."""
+        try:
+            self._record = await self.workbench.link.port.get_invocation(self._view.request_id)
+        except (WorkbenchError, OSError):
+            return
+        self._draw()
+
+    @work(group="account")
+    async def _ask_account(self) -> None:
+        try:
+            self._account = await self.workbench.link.port.account()
+        except (WorkbenchError, OSError):
+            return
+        self._draw()
+
+    async def _event(self) -> str | None:
+        """The whole event; None, and a notice, where it is nowhere to be had."""
+        view = self._view
+        whole = view.event.encode("utf-8", "replace")
+        if len(whole) == view.event_size:
+            return view.event
+        why = "and the history does not have it yet"
+        try:
+            record = self._record or await self.workbench.link.port.get_invocation(view.request_id)
+            return record.event.decode("utf-8")
+        except UnicodeDecodeError:
+            why = "and it is no text"
+        except (WorkbenchError, OSError) as error:
+            why = f"and the history does not have it: {error}"
+        self.workbench.say(
+            f"The live view keeps the first kilobytes of an event of {size(view.event_size)}, {why}.",
+            title="Not replayed",
+            bad=True,
+        )
+        return None
+
+    # -- commands
+    def pane_commands(self) -> Sequence[tuple[Widget, str, Sequence[type[Command]]]]:
+        return [(self.query_one(RequestLog), "Logs", [*moves.ROWS, *moves.SIDEWAYS])]
+
+    def available(self, action: str) -> bool:
+        return action != "environment" or self._view.environment is not None
+
+    def action_back(self) -> None:
+        self.dismiss()
+
+    @work(group="replay")
+    async def action_replay(self) -> None:
+        if (event := await self._event()) is not None:
+            self.workbench.fire(Order(self._view.function, self._view.qualifier, event, self._view.type))
+
+    @work(group="replay")
+    async def action_edit_replay(self) -> None:
+        if (event := await self._event()) is not None:
+            order = Order(self._view.function, self._view.qualifier, event, self._view.type)
+            self.workbench.open_fire_with(order.function, order, label="this event")
+
+    def action_copy_id(self) -> None:
+        self.app.copy_to_clipboard(self._view.request_id)
+        self.workbench.say(self._view.request_id, title="✓ Copied", timeout=2)
+
+    @work(group="replay")
+    async def action_show_cli(self) -> None:
+        from workbench.tui.screens.snippet import Snippet
+
+        if (event := await self._event()) is None:
+            return
+        status = self.workbench.link.status
+        endpoint = status.urls.get("lambda") if status is not None else None
+        view = self._view
+        text = aws_cli.invoke(view.function, view.qualifier, view.type.value, _compact(event), endpoint=endpoint)
+        self.workbench.push_screen(Snippet("This invocation with the aws CLI", text))
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        view, record = self._view, self._record
+        event = _text(record.event) if record is not None else view.event
+        response = _text(record.response) if record is not None else view.response
+        lines = self.query_one(RequestLog).kept
+        content = exported.document(view, event or view.event, response or view.response, lines, self._environment)
+        try:
+            path = await asyncio.to_thread(exported.write, Path.cwd(), view.request_id, content)
+        except OSError as error:
+            self.workbench.say_error(error)
+        else:
+            self.workbench.say(str(path), title="✓ Exported")
+
+    def action_environment(self) -> None:
+        if self._view.environment in self.workbench.mirror.environments:
+            self.workbench.open_environment(self._view.environment or "")
+        else:
+            self.workbench.say("The engine no longer keeps that environment.", title="Environment", bad=True)
+
+    def action_function(self) -> None:
+        self.workbench.open_function(self._view.function)
 
 
 def _facts(view: InvocationView, now: int) -> list[Fact]:
     word, style = STATUSES[view.status]
-    colours = {"good": "$text-success", "bad": "bold $text-error", "warn": "$text-warning", "run": "bold $text-success"}
     return [
-        ("", word, colours.get(style, "")),
+        ("", word, _COLOURS.get(style, "")),
         ("", f"{address(view)} → {version(view.version)}" if view.version else address(view), "bold"),
-        ("", TYPES[view.type], ""),
-        ("environment", view.environment or "", ""),
         ("", "cold start" if view.cold else "", "$text-accent"),
-        ("accepted", clock_ms(view.wall), ""),
         ("ran", milliseconds(elapsed_ms(view, now)), "bold"),
         ("init", milliseconds(view.init_ms) if view.init_ms is not None else "", "$text-accent"),
         ("billed", f"{view.billed_ms} ms" if view.billed_ms else "", ""),
-        ("memory", f"{view.max_memory_mb} of {view.memory_size} MB" if view.max_memory_mb else "", ""),
-        ("error", view.error_type or "", "bold $text-error"),
-        ("why", view.why, ""),
+        ("mem", f"{view.max_memory_mb}/{view.memory_size} MB" if view.max_memory_mb else "", ""),
+        ("", view.error_type or "", "bold $text-error"),
+        ("", TYPES[view.type], ""),
     ]
+
+
+def _turns_title(index: int) -> Content:
+    """The four panes that take turns, the present one bold."""
+    parts: list[tuple[str, str]] = []
+    for at in _TURNS:
+        if parts:
+            parts.append((" │ ", "$foreground 30%"))
+        parts.append((f"{at + 1} {NAMES[at]}", "bold" if at == index else "$foreground 50%"))
+    return Content.assemble(*parts)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _compact(event: str) -> str:
+    """JSON on one line, in ASCII; other text as it is."""
+    try:
+        return json.dumps(json.loads(event), separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return event

@@ -153,12 +153,16 @@ def _environments(environments: Iterable[EnvironmentView]) -> Content:
     return Content("   ").join(parts)
 
 
-def table(rows: Sequence[Row], width: int) -> Content:
+def table(rows: Sequence[Row], width: int, *, label: int = _LABEL) -> Content:
     """Names in a column, values beside them; long values go on beneath themselves."""
     lines = []
-    room = max(12, width - _LABEL - 1)
+    room = max(12, width - label - 1)
     for name, value in rows:
-        parts = [value] if isinstance(value, Content) else [Content(part) for part in wrap(one_line(value), room)]
+        parts = (
+            [value]
+            if isinstance(value, Content)
+            else [Content(part) for part in wrap(one_line(value), room, break_on_hyphens=False)]
+        )
         for index, part in enumerate(parts or [Content("")]):
-            lines.append(Content.assemble((f"{'' if index else one_line(name):<{_LABEL}} ", _DIM), part))
+            lines.append(Content.assemble((f"{'' if index else one_line(name):<{label}} ", _DIM), part))
     return Content("\n").join(lines)

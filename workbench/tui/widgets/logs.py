@@ -13,7 +13,7 @@ from workbench.live.view import LogView
 from workbench.model.text import one_line
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
-from workbench.tui.commands.base import bindings
+from workbench.tui.commands.base import Command, bindings
 from workbench.tui.format import clock_ms, environment_id, number, plural, version
 from workbench.tui.mirror import Changed, Gap, Mirror
 from workbench.tui.widgets.columns import Column
@@ -42,7 +42,7 @@ class LogList(RowList[LogView | Gap]):
         Column("environment", "ENV", 7, keep=30),
         Column("text", "LINE", 44, flex=12),
     )
-    OFFERS = (commands.Open, commands.Pause, commands.Only)
+    OFFERS: ClassVar[tuple[type[Command], ...]] = (commands.Open, commands.Pause, commands.Only)
     BINDINGS = bindings(*OFFERS, *moves.SIDEWAYS)
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -19,6 +19,11 @@ class Panel(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield Static(self._content)
 
+    @property
+    def room(self) -> int:
+        """Cells of a line of text beside the scroll bar; a guess while the panel is hidden."""
+        return self.content_size.width - 3 if self.content_size.width > 3 else 72
+
     def write(self, content: Content, subtitle: str = "") -> None:
         if content != self._content:
             self._content = content

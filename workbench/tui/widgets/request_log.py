@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from workbench.live.view import LogView
+from workbench.tui.commands import moves
+from workbench.tui.commands.base import bindings
 from workbench.tui.format import plural
 from workbench.tui.mirror import Gap, Mirror
 from workbench.tui.widgets.columns import Column
@@ -14,10 +16,12 @@ from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.logs import LogList
 
 
-class RequestLog(LogList):
+class RequestLog(LogList, inherit_bindings=False):
     """Keeps what it has when the ring moves on."""
 
-    NUMBER = 0
+    NUMBER = 2
+    OFFERS = ()
+    BINDINGS = bindings(*moves.ROWS, *moves.SIDEWAYS)
     EMPTY = "No lines of this invocation are kept."
     COLUMNS = (Column("offset", "", 9, keep=50, right=True), Column("text", "LINE", 20, flex=1))
 
@@ -26,9 +30,14 @@ class RequestLog(LogList):
         self._request = request
         self._kept: dict[int, LogView] = {}
 
+    @property
+    def kept(self) -> list[LogView]:
+        """Every line so far, oldest first."""
+        return list(self._kept.values())
+
     def listed(self, mirror: Mirror) -> Sequence[LogView | Gap]:
         self._kept.update((line.n, line) for line in mirror.logs_of(self._request))
-        return list(self._kept.values())
+        return self.kept
 
     def piece(self, item: LogView | Gap, column: str, width: int) -> Piece | list[Piece]:
         if column == "offset" and isinstance(item, LogView):

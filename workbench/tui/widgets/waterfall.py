@@ -2,75 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.content import Content
 from textual.widget import Widget
 
-from workbench.live.view import InvocationView
+from workbench.live.view import EnvironmentView, InvocationView
 from workbench.model.text import one_line
 from workbench.tui.format import fit, milliseconds
+from workbench.tui.phases import Phase, phases
 
-LABEL, FIGURE = 22, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of time; `t` counts nanoseconds from the acceptance."""
-
-    label: str
-    start: int
-    end: int
-    glyph: str
-    style: str
+LABEL, NOTE, FIGURE = 8, 28, 8
+#: Steps of the axis, in milliseconds.
+_STEPS = tuple(base * 10**power for power in range(-2, 7) for base in (1, 2, 5))
 
 
-def phases(view: InvocationView, now: int) -> list[Phase]:
-    """What is known of an invocation: how it waited for its environment, then its run."""
-    if view.status.ended and view.started is None:
-        return []
-    started = view.started if view.started is not None else now
-    why = "cold start" if view.cold else "place"
-    found = [Phase(why, 0, started - view.accepted, "▒", "$text-accent" if view.cold else "$foreground 60%")]
-    if view.started is not None:
-        end = view.finished if view.finished is not None else now
-        found.append(Phase("invoke", started - view.accepted, end - view.accepted, "█", "$success"))
-    return found
-
-
-class Waterfall(Widget):
-    """Two bars on one axis."""
+class Waterfall(Widget, can_focus=True):
+    """One bar a phase, on one axis; above it the axis, under it why this environment."""
 
     DEFAULT_CSS = """
-    Waterfall { height: 2; padding: 0 1; margin-bottom: 1; }
+    Waterfall { height: auto; padding: 0 1; }
     """
     ALLOW_SELECT = False
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._phases: list[Phase] = []
+        self._why = ""
 
-    def show(self, view: InvocationView, now: int) -> None:
+    def show(self, view: InvocationView, environment: EnvironmentView | None, now: int) -> None:
         """Draw the invocation as it is now."""
-        found = phases(view, now)
-        if found != self._phases:
-            self._phases = found
-            self.display = bool(found)
-            self.refresh()
+        found = phases(view, environment, now)
+        if (found, view.why) != (self._phases, self._why):
+            grown = len(found) != len(self._phases)
+            self._phases, self._why = found, view.why
+            self.refresh(layout=grown)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self._phases) + 2 if self._phases else 1
 
     def render(self) -> Content:
-        width = max(4, self.size.width - LABEL - FIGURE - 2)
+        why = Content.assemble((fit("why", LABEL), "$foreground 55%"), one_line(self._why))
+        if not self._phases:
+            return Content.assemble(why, ("   no environment ever had it", "$foreground 55%"))
+        note = NOTE if self.size.width >= 90 else 14
+        left = LABEL + note + FIGURE + 4
+        width = max(4, self.size.width - left)
         whole = max((phase.end for phase in self._phases), default=1) or 1
-        lines = []
+        lines = [Content.styled(" " * left + _axis(whole, width), "$foreground 45%")]
         for phase in self._phases:
             start = phase.start * width // whole
             length = max(1, phase.end * width // whole - start)
             start = min(start, width - length)
-            figure = fit(milliseconds((phase.end - phase.start) / 1e6), FIGURE, right=True)
-            label = fit(one_line(phase.label), LABEL)
+            lasted = milliseconds((phase.end - phase.start) / 1e6) if phase.end > phase.start else ""
             lines.append(
                 Content.assemble(
-                    (label, "$foreground 70%"), figure, "  ", " " * start, (phase.glyph * length, phase.style)
+                    (fit(phase.label, LABEL), "bold"),
+                    (fit(phase.note, note), "$foreground 70%"),
+                    " ",
+                    fit(lasted, FIGURE, right=True),
+                    "   ",
+                    " " * start,
+                    ((phase.glyph if phase.end > phase.start else "▏") * length, phase.style),
                 )
             )
-        return Content("\n").join(lines)
+        return Content("\n").join([*lines, why])
+
+
+def _axis(whole: int, width: int) -> str:
+    """Times above the bars, as many as have room."""
+    total = whole / 1e6
+    step = next((step for step in _STEPS if step / total * width >= 14), total)
+    text = ""
+    at = 0.0
+    while at <= total:
+        place = round(at / total * width)
+        label = "0" if at == 0 else milliseconds(at) if at >= 10 or at != int(at) else f"{at:.0f} ms"
+        if place + len(label) > width:
+            break
+        text = text.ljust(place) + label
+        at += step
+    return text
