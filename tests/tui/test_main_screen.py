@@ -239,7 +239,7 @@ async def test_the_mouse_selects_scrolls_and_opens(open_face, engine):
         assert not rows.following
         await face.pilot.double_click("#invocations", offset=(5, 4))
         await face.frame()
-        assert "Invocation r-" in face.text
+        assert "Invocations \u203a r-" in face.text
 
 
 def _wheel(widget):

@@ -12,6 +12,9 @@ _MS = 1_000_000
 #: A gap that is shorter is no phase of its own, in nanoseconds.
 _GAP = 50_000
 
+#: The phases of an environment's life that an invocation waits for.
+_STATES = {"create": State.CREATING, "init": State.INIT}
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -40,6 +43,7 @@ def phases(view: InvocationView, environment: EnvironmentView | None, now: int) 
     ran = min(end, begun + int(view.duration_ms * _MS)) if view.status.ended else end
     note = "handler" if not view.status.ended or view.error_type is None else view.error_type
     found.append(Phase("INVOKE", note, begun, ran, "█", "$success" if view.error_type is None else "$error"))
+    found += _inside(environment, view, end)
     if view.status.ended and end - ran > _GAP:
         found.append(Phase("report", "until the runtime asks again", ran, end, "░", "$foreground 60%"))
     return found
@@ -68,12 +72,37 @@ def _waiting(view: InvocationView, environment: EnvironmentView | None, begun: i
     return found
 
 
+def _inside(environment: EnvironmentView | None, view: InvocationView, end: int) -> list[Phase]:
+    """What the environment did during the invocation itself: INIT again, a reset."""
+    found = []
+    for phase in environment.phases if environment is not None else ():
+        began, ended = phase.began - view.accepted, phase.ended - view.accepted
+        if phase.name in ("init in invoke", "reset") and view.started is not None and 0 <= began <= end:
+            label = "reset" if phase.name == "reset" else "INIT"
+            note = f"within the invocation {phase.detail}".rstrip() if label == "INIT" else phase.detail
+            found.append(Phase(label, note, began, min(ended, end), State.INIT.glyph, "$text-accent"))
+    return found
+
+
 def _steps(environment: EnvironmentView | None, accepted: int, begun: int) -> list[tuple[State, int, int, str]]:
-    """The environment's creating and INIT that fell between acceptance and start."""
+    """The environment's creating and INIT that fell between acceptance and start.
+
+    Those that are over are told as phases; the one that goes on, and those of a recording without phases, are states.
+    """
     if environment is None:
         return []
-    history = environment.history
+    over = [phase for phase in environment.phases if phase.name in _STATES]
     steps: list[tuple[State, int, int, str]] = []
+    for phase in over:
+        start, end = max(0, phase.began - accepted), min(begun, phase.ended - accepted)
+        if end >= start:
+            bad = phase.detail if phase.status != "success" else ""
+            steps.append((_STATES[phase.name], start, end, bad or ("" if phase.status == "success" else phase.status)))
+    if over:
+        if environment.state in (State.CREATING, State.INIT):
+            steps.append((environment.state, max(0, environment.since - accepted), begun, ""))
+        return steps
+    history = environment.history
     for index, (t, state, reason) in enumerate(history):
         if state not in (State.CREATING, State.INIT):
             continue

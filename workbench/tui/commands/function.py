@@ -44,7 +44,7 @@ class Save(Command):
     """Save the alias as it stands in the editor."""
 
     keys, shown_key, title, footer = "ctrl+s", "^s", "Save the alias", "save"
-    action, priority = "screen.save", True
+    action = "screen.save"
 
 
 class Undo(Command):

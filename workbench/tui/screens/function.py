@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -378,9 +377,8 @@ class FunctionScreen(LiveScreen):
         self._aliases[alias.name] = alias
         if self.editor.draft == draft:
             self.editor.begin(Draft.of(alias))
-        elif self.editor.draft is not None:  # typed on meanwhile
-            self.editor.base = Draft.of(alias)
-            self.editor.draft = replace(self.editor.draft, revision=alias.revision_id)
+        else:  # typed on meanwhile
+            self.editor.rebase(Draft.of(alias))
         await self._again()
         self._select_alias(alias.name)
         if draft.new:  # the field of the name, which may have had the focus, is gone

@@ -54,7 +54,7 @@ class InvocationScreen(LiveScreen):
     WIDE, TALL = 100, 26
     OFFERS = commands.SCREEN
     BINDINGS = bindings(*OFFERS)
-    AUTO_FOCUS = "RequestLog"
+    AUTO_FOCUS = "Waterfall"
     DEFAULT_CSS = """
     InvocationScreen {
         #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: auto 1fr; }
@@ -83,8 +83,8 @@ class InvocationScreen(LiveScreen):
             waterfall = Waterfall(id="timing")
             waterfall.border_title = Content.assemble(("1 ", "$foreground 50%"), ("Timing", "bold"))
             waterfall.border_subtitle = Content.styled(one_line(self._view.request_id), "$foreground 50%")
-            yield waterfall.add_class("pane")
-            yield RequestLog(self._view.request_id).add_class("pane", "-active")
+            yield waterfall.add_class("pane", "-active")
+            yield RequestLog(self._view.request_id).add_class("pane")
             for index in _TURNS:
                 panel = Panel("", id=NAMES[index].lower())
                 panel.border_title = _turns_title(index)

@@ -54,7 +54,7 @@ class AliasEditor(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="-empty")
         self.base: Draft | None = None
-        self.draft: Draft | None = None
+        self._draft: Draft | None = None
         self._versions: Mapping[str, FunctionVersion] = {}
         self._aliases: Collection[str] = ()
         self._observed = Split()
@@ -73,7 +73,7 @@ class AliasEditor(Vertical):
             yield Select([("$LATEST", "$LATEST")], allow_blank=False, compact=True, id="version")
             yield Label("second", classes="second")
             yield Select([("none", _NONE)], allow_blank=False, compact=True, id="second")
-        yield WeightBars()
+        yield WeightBars(self._take)
         with Horizontal(classes="row", id="weights"):
             yield Label("weight")
             yield Input(id="weight", compact=True, select_on_focus=True, max_length=8)
@@ -100,16 +100,41 @@ class AliasEditor(Vertical):
 
     # -- state
     @property
+    def draft(self) -> Draft | None:
+        """What stands in the fields now, even if their messages are still on their way."""
+        draft = self._draft
+        if draft is None:
+            return None
+        second = self.query_one("#second", Select).value
+        return replace(
+            draft,
+            name=self.query_one("#name", Input).value,
+            version=str(self.query_one("#version", Select).value),
+            second=str(second) or None,
+            weight=self.query_one("#weight", Input).value,
+            description=self.query_one("#description", Input).value,
+        )
+
+    def rebase(self, base: Draft) -> None:
+        """The draft was saved as `base`, and changed since."""
+        self.base = base
+        if self._draft is not None:
+            self._draft = replace(self._draft, revision=base.revision)
+        self._show()
+
+    @property
     def edited(self) -> bool:
         """Is there something to save?"""
-        return self.draft is not None and (self.draft != self.base or self.draft.new)
+        draft = self.draft
+        return draft is not None and (draft != self.base or draft.new)
 
     @property
     def problems(self) -> list[str]:
         """What AWS would refuse."""
-        if self.draft is None:
+        draft = self.draft
+        if draft is None:
             return []
-        return [found.text for found in check(self.draft, self._versions, self._aliases) if not found.good]
+        return [found.text for found in check(draft, self._versions, self._aliases) if not found.good]
 
     def know(self, versions: Mapping[str, FunctionVersion], aliases: Collection[str]) -> None:
         """What there is to choose from and to collide with."""
@@ -133,7 +158,7 @@ class AliasEditor(Vertical):
 
     def begin(self, draft: Draft | None) -> None:
         """Edit this draft from now on; None: nothing."""
-        self.base = self.draft = draft
+        self.base = self._draft = draft
         self._newer = None
         self._fill()
         self._show()
@@ -165,7 +190,7 @@ class AliasEditor(Vertical):
     # -- drawing
     def _fill(self) -> None:
         """Bring the fields to the draft, without their telling of it."""
-        draft = self.draft
+        draft = self._draft
         self.set_class(draft is None, "-empty")
         if draft is None:
             return
@@ -192,7 +217,7 @@ class AliasEditor(Vertical):
             select.value = value
 
     def _show(self) -> None:
-        draft = self.draft
+        draft = self._draft
         if draft is None:
             self.border_title, self.border_subtitle = Content("Alias"), Content("")
             return
@@ -217,7 +242,7 @@ class AliasEditor(Vertical):
         self.query_one("#discard", Button).disabled = not self.edited
 
     def _show_observed(self) -> None:
-        if self.draft is None:
+        if self._draft is None:
             return
         split = self._observed
         window = f"observed {split.seconds:.0f} s"
@@ -226,17 +251,17 @@ class AliasEditor(Vertical):
             targets = self.base.targets if self.base is not None else {}
             text = f" of {number(split.total)}:  {observed_text(split, targets)}"
         else:
-            text = "  nothing was invoked through it" if not self.draft.new else ""
-        if self.draft.new:
+            text = "  nothing was invoked through it" if not self._draft.new else ""
+        if self._draft.new:
             window = ""
         line = Content.assemble((window, "$foreground 55%"), one_line(text))
         self.query_one("#observed", Static).update(line)
 
     # -- what the person does
     def _take(self, draft: Draft) -> None:
-        if draft == self.draft:
+        if draft == self._draft:
             return
-        self.draft = draft
+        self._draft = draft
         self._fill()
         self._show()
 
@@ -246,28 +271,11 @@ class AliasEditor(Vertical):
         self._take(event.draft)
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        if self.draft is None:
-            return
-        draft, text = self.draft, event.value
-        match event.input.id:
-            case "name":
-                self._take(replace(draft, name=text))
-            case "weight":
-                self._take(replace(draft, weight=text))
-            case _:
-                self._take(replace(draft, description=text))
-
     @on(Select.Changed)
-    def _chosen(self, event: Select.Changed) -> None:
+    def _typed(self, event: Input.Changed | Select.Changed) -> None:
         event.stop()
-        if self.draft is None or not isinstance(event.value, str):
-            return
-        if event.select.id == "version":
-            self._take(replace(self.draft, version=event.value))
-        else:
-            self._take(replace(self.draft, second=event.value or None))
+        if (draft := self.draft) is not None:
+            self._take(draft)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

@@ -106,7 +106,6 @@ def activity(
         text = Content.assemble(
             (f"{clock(edit.wall)}  ", _DIM),
             one_line(str(edit)),
-            ("   u undoes it" if not index else "", "$text-accent"),
         )
         rows.append(("changed here" if not index else "", text))
     return table(rows, width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import events
 from textual.content import Content
 from textual.message import Message
@@ -38,8 +40,9 @@ class WeightBars(Widget, can_focus=True):
     OFFERS = commands.WEIGHTS
     BINDINGS = bindings(*OFFERS)
 
-    def __init__(self) -> None:
+    def __init__(self, moved: Callable[[Draft], None]) -> None:
         super().__init__()
+        self._moved = moved
         self._draft: Draft | None = None
         self._dragging = False
 
@@ -93,9 +96,8 @@ class WeightBars(Widget, can_focus=True):
             self._move(draft.next_preset(step))
 
     def _move(self, draft: Draft) -> None:
-        """Shown at once: the next key, which may come before the message is read, moves on from here."""
-        self.show(draft)
-        self.post_message(Moved(draft))
+        """At once, and not by a message: the next key, be it the one that saves, counts on it."""
+        self._moved(draft)
 
     # -- the mouse
     def on_mouse_down(self, event: events.MouseDown) -> None:

@@ -1,0 +1,93 @@
+"""An alias edited by keys in a real terminal; an unmodified client then sees the weights, and the split follows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.endtoend.conftest import Shell, eventually
+from tests.endtoend.test_aws_clients import client_for
+from tests.endtoend.test_terminal import Terminal, terminal
+
+__all__ = ["terminal"]
+
+pytestmark = pytest.mark.tmux
+
+INVOCATIONS = 200
+
+
+def client_of(shell: Shell) -> Any:
+    return client_for(json.loads(shell.run("status", "--json").stdout)["urls"]["lambda"])
+
+
+def publish_two(client: Any) -> None:
+    """Versions 1 and 2 of hello."""
+    client.get_waiter("function_active_v2").wait(FunctionName="hello", WaiterConfig={"Delay": 0.1})
+    client.publish_version(FunctionName="hello")
+    client.update_function_configuration(FunctionName="hello", Description="the second")
+    client.get_waiter("function_updated_v2").wait(FunctionName="hello", WaiterConfig={"Delay": 0.1})
+    client.publish_version(FunctionName="hello")
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 36), (80, 24)])
+def test_an_alias_edited_in_the_terminal_splits_the_invocations(
+    terminal: Callable[[int, int], Terminal], shell: Shell, width: int, height: int
+) -> None:
+    ui = terminal(width, height)
+    ui.sees("No functions yet")
+    ui.press("d")
+    ui.sees("hello", "counter")
+    client = client_of(shell)
+    publish_two(client)
+    ui.press("/")
+    ui.sees("⏎ keep")
+    ui.press(*"hello")
+    ui.sees("/ hello")
+    ui.press("Enter")
+    ui.sees("⏎ open")
+    ui.press("Enter")
+    ui.sees("2 versions published", "p publish")
+
+    # A new alias for the newest version, with the older one as the second.
+    ui.press("n")
+    ui.sees("New alias", "the alias needs a name")
+    ui.press(*"live")
+    ui.sees("✓ name")
+    ui.press("Tab", "Tab", "Enter")
+    ui.sees("Dismiss menu")
+    ui.press("Down", "Down", "Enter")
+    ui.sees("✓ both published", "✓ same role")
+    ui.press("Tab", "L", "L", "L")
+    ui.line("1  ", "30 %")
+    ui.press("C-s")
+    ui.sees("✓ Saved", "live created")
+    saved = client.get_alias(FunctionName="hello", Name="live")
+    assert saved["FunctionVersion"] == "2"
+    assert saved["RoutingConfig"] == {"AdditionalVersionWeights": {"1": 0.3}}
+
+    counts = Counter(
+        client.invoke(FunctionName="hello:live", Payload=b"{}")["ExecutedVersion"] for _ in range(INVOCATIONS)
+    )
+    assert set(counts) == {"1", "2"}
+    # 60 are expected, with a standard deviation of 6.5: five and a half of them is one run in tens of millions.
+    assert 24 <= counts["1"] <= 96
+    if width >= 110:
+        ui.line("observed", f"of {INVOCATIONS}", f"1 {counts['1'] / INVOCATIONS * 100:.1f} %")
+
+    ui.press("e", "L", "C-s")
+    ui.sees("2 70% 1 30% → 2 60% 1 40%")
+    eventually(lambda: client.get_alias(FunctionName="hello", Name="live")["RoutingConfig"] == weights(0.4))
+    ui.press("u")
+    eventually(lambda: client.get_alias(FunctionName="hello", Name="live")["RoutingConfig"] == weights(0.3))
+    ui.press("Escape", "Escape")
+    ui.sees("⏎ open")
+    ui.press("3", "Enter")
+    ui.sees("INVOKE", "r replay")
+
+
+def weights(of_one: float) -> dict[str, dict[str, float]]:
+    return {"AdditionalVersionWeights": {"1": of_one}}
