@@ -33,6 +33,7 @@ from workbench.engine.recorder import Recorder
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
 from workbench.model.errors import BackendUnavailable, StateError, UsageError, WorkbenchError
+from workbench.model.layers import NewLayerVersion, layer_arn
 from workbench.model.names import Account
 from workbench.store.folder import StateFolder, own_folder, write_durably
 from workbench.store.history import HistoryFile
@@ -318,11 +319,20 @@ async def deploy(port: EnginePort, project: Project, template: Path) -> list[str
     """Bring a template's functions to the engine; what was done, a line each."""
     from workbench.templates.deploy import deploy as bring
     from workbench.templates.deploy import deploy_routes, source_of
-    from workbench.templates.sam import read_template
+    from workbench.templates.sam import read_layers, read_template
 
     account = await port.account()
     wanted = read_template(template, project.parameters, account)
-    return await bring(port, wanted) + await deploy_routes(port, source_of(template), wanted)
+    layers = read_layers(template, project.parameters, account)
+    return await bring(port, wanted, layers) + await deploy_routes(port, source_of(template), wanted)
+
+
+async def publish_layer(port: EnginePort, content: Path, new: Callable[[bytes], NewLayerVersion]) -> str:
+    """Publish what a folder or a zip archive holds as a layer version; its ARN."""
+    from workbench.templates.layers import archive_of
+
+    version = await port.publish_layer_version(new(archive_of(content)))
+    return layer_arn(await port.account(), version.name, version.version)
 
 
 def template_functions(project: Project, template: Path) -> list[str]:

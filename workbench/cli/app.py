@@ -17,6 +17,7 @@ from workbench.cli import (
     doctor,
     fire,
     history,
+    layers,
     listing,
     logs,
     publish,
@@ -73,6 +74,7 @@ app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.add_typer(concurrency.app, name="concurrency")
 app.command("runtime-mode")(runtime_mode.runtime_mode)
+app.add_typer(layers.app, name="layers")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
 app.command("record")(record.record)

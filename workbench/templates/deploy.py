@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.client.port import EnginePort
 from workbench.model.errors import ResourceNotFound, WorkbenchError
 from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
 from workbench.model.names import FunctionRef
+from workbench.templates.layers import DesiredLayer, filled, publish
 from workbench.templates.pack import pack
 from workbench.templates.sam import DesiredFunction
 
 
-async def deploy(port: EnginePort, functions: list[DesiredFunction]) -> list[str]:
+async def deploy(port: EnginePort, functions: list[DesiredFunction], layers: Iterable[DesiredLayer] = ()) -> list[str]:
     """Bring the functions to the engine and wait until they can be invoked; what was done, a line each.
+
+    Layers come first: those given, and those that the functions refer to.
 
     Raises:
         WorkbenchError: a function was refused or did not become ready; the others were still brought.
     """
     done: list[str] = []
     failed: list[str] = []
+    needed = {layer.logical_id: layer for layer in (*layers, *itertools.chain(*(one.layers for one in functions)))}
+    arns: dict[str, str] = {}
+    for logical_id, layer in needed.items():
+        arns[logical_id], lines = await publish(port, layer)
+        done += lines
+    functions = [replace(wanted, configuration=filled(wanted.configuration, arns)) for wanted in functions]
     outcomes = await asyncio.gather(*(_bring(port, wanted) for wanted in functions), return_exceptions=True)
     for wanted, outcome in zip(functions, outcomes, strict=True):
         if isinstance(outcome, WorkbenchError):

@@ -15,7 +15,9 @@ from typing import Any
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import NAME_PATTERN, Account
 from workbench.model.routes import Route
+from workbench.templates.beside import beside
 from workbench.templates.document import MAX_EXPANDED, Document, Located, load
+from workbench.templates.layers import KINDS, DesiredLayer, LayerReader, reference, referred
 from workbench.templates.routes import ROUTED, RouteReader
 
 FUNCTION = "AWS::Serverless::Function"
@@ -28,7 +30,7 @@ _STORED: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 _ACTED = {
     "CodeUri", "Handler", "Runtime", "MemorySize", "Timeout", "Environment", "FunctionName", "Description",
-    "Architectures", "EphemeralStorage", "Role", "Tags", "PackageType",
+    "Architectures", "EphemeralStorage", "Role", "Tags", "PackageType", "Layers",
 }  # fmt: skip
 #: Read by nobody here: they speak to IAM and the like, and a function runs the same without.
 _NEUTRAL = {"Policies", "RolePath", "PermissionsBoundary", "AssumeRolePolicyDocument", "PropagateTags"}
@@ -37,7 +39,10 @@ _REFERENCE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredFunction:
-    """A function as a template wants it; `folder` holds its code. `notes` say what of it is not acted on."""
+    """A function as a template wants it; `folder` holds its code. `notes` say what of it is not acted on.
+
+    `layers` are those of the template that it refers to.
+    """
 
     name: str
     logical_id: str
@@ -46,6 +51,7 @@ class DesiredFunction:
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    layers: tuple[DesiredLayer, ...] = ()
 
 
 def read_template(
@@ -68,6 +74,15 @@ def function_names(path: Path, parameters: Mapping[str, str], account: Account) 
     return _Reader(load(path), parameters, account).names()
 
 
+def read_layers(path: Path, parameters: Mapping[str, str], account: Account) -> list[DesiredLayer]:
+    """The layers that a template describes.
+
+    Raises:
+        TemplateError: with the file and line of what is wrong.
+    """
+    return _Reader(load(path), parameters, account).layers()
+
+
 class _Reader:
     def __init__(self, document: Document, parameters: Mapping[str, str], account: Account) -> None:
         self._document = document
@@ -84,6 +99,7 @@ class _Reader:
         declared = document.mapping(root.get("Parameters", {}), "Parameters", root)
         self._parameters = self._read_parameters(declared, parameters)
         self._routes = RouteReader(document, self._resources, self._resolve)
+        self._layers = LayerReader(document, self._resources, self._resolve, account)
 
     def _read_parameters(self, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
         values = {}
@@ -102,6 +118,9 @@ class _Reader:
             if name in values and values[name] not in texts:
                 raise self._document.error(f"parameter {name} must be one of {texts}, not {values[name]}", entry)
         return values
+
+    def layers(self) -> list[DesiredLayer]:
+        return self._layers.read()
 
     def names(self) -> list[str]:
         return [self._function_name(logical_id, logical_id, resource) for logical_id, resource in self._declared()]
@@ -166,29 +185,31 @@ class _Reader:
             )
         storage = document.mapping(merged.get("EphemeralStorage", {}), f"{where}.EphemeralStorage", properties)
         tags = document.mapping(merged.get("Tags", {}), f"{where}.Tags", properties)
+        layers = self._layers.check_references(f"{where}.Layers", merged.get("Layers", []), properties)
+        configuration = FunctionConfiguration(
+            runtime=self._typed(merged, "Runtime", str, "", where, properties),
+            handler=self._typed(merged, "Handler", str, "", where, properties),
+            role=self._typed(merged, "Role", str, ROLE.format(account=self._account.id), where, properties),
+            description=self._typed(merged, "Description", str, "", where, properties),
+            timeout=self._whole(merged, "Timeout", 3, 1, 900, where, properties),
+            memory_size=self._whole(merged, "MemorySize", 128, 128, 10240, where, properties),
+            ephemeral_storage=self._whole(storage, "Size", 512, 512, 10240, f"{where}.EphemeralStorage", properties),
+            architecture=architectures[0],
+            environment=None
+            if variables is None
+            else self._texts(variables, f"{where}.Environment.Variables", properties),
+            layers=layers,
+            settings=settings,
+        )
         return DesiredFunction(
             name=name,
             logical_id=logical_id,
-            configuration=FunctionConfiguration(
-                runtime=self._typed(merged, "Runtime", str, "", where, properties),
-                handler=self._typed(merged, "Handler", str, "", where, properties),
-                role=self._typed(merged, "Role", str, ROLE.format(account=self._account.id), where, properties),
-                description=self._typed(merged, "Description", str, "", where, properties),
-                timeout=self._whole(merged, "Timeout", 3, 1, 900, where, properties),
-                memory_size=self._whole(merged, "MemorySize", 128, 128, 10240, where, properties),
-                ephemeral_storage=self._whole(
-                    storage, "Size", 512, 512, 10240, f"{where}.EphemeralStorage", properties
-                ),
-                architecture=architectures[0],
-                environment=None
-                if variables is None
-                else self._texts(variables, f"{where}.Environment.Variables", properties),
-                settings=settings,
-            ),
-            folder=self._folder(merged["CodeUri"], where, properties),
+            configuration=configuration,
+            folder=beside(document, merged["CodeUri"], f"{where}.CodeUri", properties),
             tags={**self._texts(tags, f"{where}.Tags", properties), "lambda:createdBy": "SAM"},
             notes=notes + unread,
             routes=routes,
+            layers=tuple(self._layers.read(referred(configuration))),
         )
 
     def _typed(self, values: Mapping[str, Any], key: str, kind: type, default: Any, where: str, near: object) -> Any:
@@ -220,25 +241,6 @@ class _Reader:
         if not isinstance(value, (str, int, float)):
             raise self._document.error(f"{where} must be text", near)
         return str(value)
-
-    def _folder(self, uri: Any, where: str, near: object) -> Path:
-        if not isinstance(uri, str) or uri.startswith("s3://"):
-            raise self._document.error(
-                f"{where}.CodeUri: code comes from a folder beside the template, not {uri!r}", near
-            )
-        root = self._document.path.parent.resolve()
-        try:
-            folder = (root / uri).resolve()
-            found = folder.is_dir()
-        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that can be none
-            raise self._document.error(
-                f"{where}.CodeUri: {uri[:100]!r} cannot be a folder: {error}"[:300], near
-            ) from error
-        if not folder.is_relative_to(root):
-            raise self._document.error(f"{where}.CodeUri: {uri} is outside the template's folder", near)
-        if not found:
-            raise self._document.error(f"{where}.CodeUri: there is no folder {uri}", near)
-        return folder
 
     # -- intrinsics
     def _resolve(self, value: Any, where: str, near: object) -> Any:
@@ -274,6 +276,8 @@ class _Reader:
                 return self._produce(self._parameters[name], where, near)
             if name in pseudo:
                 return self._produce(pseudo[name], where, near)
+            if self._is_layer(name):
+                return reference(name)
             if name in self._resources:
                 return self._produce(self._function_name(name, where, near), where, near)
         raise self._document.error(
@@ -284,10 +288,16 @@ class _Reader:
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
         if isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts):
             logical_id, attribute = parts[0], ".".join(parts[1:])
+            if attribute == "LayerVersionArn" and self._is_layer(logical_id):
+                return reference(logical_id)
             if attribute == "Arn" and logical_id in self._resources:
                 arn = self._account.function_arn(self._function_name(logical_id, where, near))
                 return self._produce(arn, where, near)
         raise self._document.error(f"{where}: !GetAtt {argument} cannot be resolved yet", near)
+
+    def _is_layer(self, logical_id: str) -> bool:
+        resource = self._resources.get(logical_id)
+        return isinstance(resource, dict) and resource.get("Type") in KINDS
 
     def _function_name(self, logical_id: str, where: str, near: object) -> str:
         resource = self._resources[logical_id]
