@@ -6,6 +6,7 @@ It has what AWS's images have at the same places: the interpreters in /var/lang,
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-NAME = "workbench-tests/this-machine"
+#: One a test run, so that the end of one leaves the image of another.
+NAME = f"workbench-tests/this-machine-{os.getpid()}"
 PROGRAMS = ("sh", "bash", "curl", "env", "cat", "sed", "grep", "tr", "head", "tail", "cut", "mktemp", "rm", "date")
 FOLDERS = ("dev", "etc", "opt", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib", "var/runtime", "var/task")
 #: What a library of this machine's interpreter has that no function needs.

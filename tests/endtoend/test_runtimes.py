@@ -1,4 +1,4 @@
-"""Runtimes beside Python, each on both backends: Node.js, and functions that bring their own bootstrap."""
+"""Runtimes beside Python, each on every backend: Node.js, and functions that bring their own bootstrap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from tests.endtoend.conftest import Served, Shell
 from tests.endtoend.test_aws_clients import client_for
 from tests.support import require_tool
 
-BACKENDS = ["subprocess", pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)]
+BACKENDS = [
+    "subprocess",
+    pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+    pytest.param("docker", marks=pytest.mark.docker),
+]
 on_each_backend = pytest.mark.parametrize("backend", BACKENDS)
 BOOTSTRAP_C = Path(__file__).with_name("bootstrap.c")
 #: What AWS says when there is nothing to start.
@@ -69,7 +73,7 @@ class TestNode:
         assert (error["errorType"], error["errorMessage"]) == ("RangeError", "there is nobody to greet")
         assert error["trace"][0] == "RangeError: there is nobody to greet"
         assert "index.mjs:15:11)" in error["trace"][1]
-        if backend == "bubblewrap":
+        if backend != "subprocess":
             assert error["trace"][1] == "    at Runtime.handler (file:///var/task/index.mjs:15:11)"
         assert "\tERROR\tInvoke Error \t{" in err
 
@@ -123,7 +127,7 @@ class TestNode:
         assert folder == env["LAMBDA_TASK_ROOT"]
         assert "PYTHONPATH" not in env
         major = node.removeprefix("nodejs").removesuffix(".x")
-        if backend == "bubblewrap":
+        if backend != "subprocess":
             assert env["NODE_PATH"] == (
                 f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
                 "/var/runtime/node_modules:/var/runtime:/var/task"
