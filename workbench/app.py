@@ -35,6 +35,7 @@ from workbench.live.view import EngineStatus
 from workbench.model.errors import BackendUnavailable, StateError, UsageError, WorkbenchError
 from workbench.model.layers import NewLayerVersion, layer_arn
 from workbench.model.names import Account
+from workbench.services.sender import Sender
 from workbench.store.folder import StateFolder, own_folder, write_durably
 from workbench.store.history import HistoryFile
 from workbench.store.sqlite import SqliteStore
@@ -179,6 +180,7 @@ async def open_engine(
                 seed=seed,
             ),
             on_stop=on_stop,
+            sender=Sender(project.services, project.region),
         )
         await engine.open(deliver=deliver)
         try:

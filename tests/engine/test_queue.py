@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.world import InlineThread, World, world
-from workbench.engine.queue import MAX_AGE_SECONDS, EventQueue
+from workbench.engine.endings import MAX_AGE_SECONDS, Rules
+from workbench.engine.queue import EventQueue
 from workbench.model.errors import (
     BackendError,
     ResourceConflict,
@@ -25,6 +26,7 @@ from workbench.model.errors import (
 )
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.names import FunctionRef
+from workbench.model.outcomes import Ending
 from workbench.testing.clock import VirtualClock
 from workbench.testing.fakes import FakeRuntime
 
@@ -211,6 +213,19 @@ async def test_a_throttled_event_backs_off_and_uses_no_attempt_up(tmp_path: Path
         assert rows(tmp_path) == []
 
 
+async def test_throttled_events_follow_one_another_as_soon_as_there_is_room(tmp_path: Path, function: Function) -> None:
+    async with world(tmp_path / "state", function, concurrency_limit=2) as made:
+        function.world = made
+        await made.create()
+        await made.create("g")
+        for number in range(100):
+            await made.event("fg"[number % 2], payload=b"%d" % number)
+        await made.clock.settle()
+        await asyncio.wait_for(made.engine.drained(), 5)
+    assert sorted(int(payload) for _, _, payload in function.had) == list(range(100))
+    assert set(function.times) == {0}
+
+
 async def test_a_backend_that_does_not_work_uses_no_attempt_up(made: World, function: Function, tmp_path: Path) -> None:
     made.backend.refuse = "no sandbox today"
     await made.event()
@@ -334,8 +349,17 @@ class Alone:
         self.outcomes = outcomes
         self.times: list[float] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.rule = Rules()
+        self.told: list[Ending] = []
         store: Any = self.store
-        self.queue = EventQueue(self.clock, store, InlineThread(store), self.submit, self.spawn)
+        endings: Any = self
+        self.queue = EventQueue(self.clock, store, InlineThread(store), self.submit, self.spawn, endings)
+
+    def rules(self, event: QueuedEvent) -> Rules:
+        return self.rule
+
+    async def tell(self, ending: Ending) -> None:
+        self.told.append(ending)
 
     def submit(self, event: QueuedEvent) -> asyncio.Future[InvocationResult]:
         outcome = self.outcomes[min(len(self.times), len(self.outcomes) - 1)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.engine import Engine, Options
+from workbench.engine.ports import Sender
 from workbench.engine.recorder import Recorder
 from workbench.live.view import EngineStatus
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
@@ -99,7 +100,9 @@ def archive(files: dict[str, str], mode: int = 0o644) -> bytes:
 
 
 @asynccontextmanager
-async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIterator[World]:
+async def world(
+    state: Path, program: Program = echo, *, sender: Sender | None = None, **options: Any
+) -> AsyncIterator[World]:
     clock, listeners = VirtualClock(), FakeListeners()
     backend = FakeBackend(listeners, program)
     store, history = SqliteStore(StateFolder(state)), HistoryFile(state)
@@ -126,6 +129,7 @@ async def world(state: Path, program: Program = echo, **options: Any) -> AsyncIt
             isolated=True,
         ),
         options=Options(**{"seed": 7, "update_seconds": 0, **options}),
+        sender=sender,
     )
     await engine.open()
     try:

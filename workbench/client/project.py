@@ -30,9 +30,9 @@ class Project:
     concurrency_limit: int = 1000
     idle_stop: float = 300.0
     max_life: float = 7200.0
+    services: str | None = None
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
-    services: str | None = None
 
     @property
     def name(self) -> str:
@@ -86,9 +86,9 @@ def find_project(start: Path | None = None) -> Project:
         concurrency_limit=settings("concurrency", int, 1000),
         idle_stop=float(settings("idle_stop", (int, float), 300.0)),
         max_life=float(settings("max_life", (int, float), 7200.0)),
+        services=settings("services", str, "") or None,
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
-        services=settings("services", str, "") or None,
     )
 
 

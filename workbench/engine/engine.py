@@ -19,11 +19,13 @@ from typing import Any
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Placement, Pool, Road, Tables, admit, place, route
+from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.layers import Layers
-from workbench.engine.ports import ListenerFactory, Runtimes, Store, StoreThread
+from workbench.engine.lineage import MOST, lengthened
+from workbench.engine.ports import ListenerFactory, Runtimes, Sender, Store, StoreThread
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
 from workbench.engine.recorder import Recorder
@@ -40,6 +42,7 @@ from workbench.model.errors import (
     BackendError,
     EngineGone,
     InvalidParameterValue,
+    RecursiveInvocation,
     ResourceNotFound,
     RuntimeUnavailable,
     TooManyRequests,
@@ -98,6 +101,7 @@ class Engine(AttachedResources, AccountResources):
         status: EngineStatus,
         options: Options,
         on_stop: Callable[[], None] | None = None,
+        sender: Sender | None = None,
     ) -> None:
         super().__init__()
         self.live = Live()
@@ -150,7 +154,8 @@ class Engine(AttachedResources, AccountResources):
             self._layers,
             options.update_seconds,
         )
-        self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn)
+        endings = Endings(self._tables, sender, self._enqueue)
+        self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn, endings)
 
     # -- life of the engine
     async def open(self, *, deliver: bool = True) -> None:
@@ -232,13 +237,18 @@ class Engine(AttachedResources, AccountResources):
         """Route, admit and place one invocation.
 
         Raises:
-            ResourceNotFound, ResourceConflict, TooManyRequests: before anything was started.
+            ResourceNotFound, ResourceConflict, RecursiveInvocation, TooManyRequests: before anything was started.
         """
         if self._closing:
             raise EngineGone("the engine is stopping")
         ref = request.function
         tables = self._tables
         version = route(tables, ref, self._random.random())
+        trace_id, depth = lengthened(request.trace_id or new_trace_id(), ref.name)
+        if depth > MOST and tables.functions[ref.name].attached.recursive_loop != "Allow":
+            raise RecursiveInvocation(
+                f"The function {ref.name} was invoked {MOST} times in one chain of invocations: that looks like a loop."
+            )
         now = self._clock.monotonic_ns()
         provisioned = self._free_provisioned(version) is not None
         reason = None if provisioned else admit(tables, version.name)
@@ -259,7 +269,7 @@ class Engine(AttachedResources, AccountResources):
             )
             raise TooManyRequests(reason)
         arn = tables.account.function_arn(ref.name, ref.qualifier)
-        invocation = Invocation(request, request_id, version, arn, now, stream)
+        invocation = Invocation(request, request_id, version, arn, now, trace_id, stream)
         self._open_invocations.add(invocation)
         invocation.provisioned = provisioned
         if not provisioned:
@@ -379,6 +389,8 @@ class Engine(AttachedResources, AccountResources):
             self._open_invocations.discard(invocation)
             if not invocation.provisioned:
                 self._uncount(invocation.version.name)
+            if invocation.request.type is InvocationType.EVENT:
+                self._queue.made_room(invocation.version.name)
 
     def _uncount(self, name: str) -> None:
         self._tables.concurrency -= 1

@@ -63,13 +63,14 @@ class Invocation:
         version: FunctionVersion,
         arn: str,
         accepted: int,
+        trace_id: str,
         stream: Stream | None = None,
     ) -> None:
         self.request = request
         self.request_id = request_id
         self.version = version
         self.arn = arn
-        self.trace_id = request.trace_id or new_trace_id()
+        self.trace_id = trace_id
         self.accepted = accepted
         #: The record of its placement until that is final and emitted: on the warm path, after the event has left.
         self.placed: InvocationAccepted | None = None

@@ -14,6 +14,7 @@ from workbench.model.functions import Alias, Code, FunctionVersion
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationStatus, QueuedEvent
 from workbench.model.layers import LayerVersion
+from workbench.model.outcomes import Message
 from workbench.model.records import Record
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeVersion
@@ -282,6 +283,17 @@ class History(Protocol):
         self, *, function: str | None, status: InvocationStatus | None, limit: int, before: int | None
     ) -> tuple[PastInvocation, ...]:
         """Those that ended last first, from behind number `before` on."""
+
+
+class Sender(Protocol):
+    """Reaches the services around a function."""
+
+    async def send(self, target: str, message: Message) -> None:
+        """Send to the queue, topic, event bus or bucket with this ARN.
+
+        Raises:
+            WorkbenchError: it could not be sent.
+        """
 
 
 class StoreThread(Protocol):

@@ -1,25 +1,35 @@
 """Asynchronous invocations: accepted durably, then delivered with AWS's retries.
 
 Source: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation": two retries after
-a function error, one minute and then two minutes later; throttles and errors of the system are retried with back-off,
-from 1 second to 5 minutes, and use no attempt up.
+a function error, one minute and then two minutes later, or fewer if the function's configuration says so; throttles and
+errors of the system are retried with back-off, from 1 second to 5 minutes, and use no attempt up. AWS reads a long
+queue as fast as there is room: throttled events follow one another here, each as soon as one before it has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from workbench.engine.clock import Clock
+from workbench.engine.endings import Endings
 from workbench.engine.ports import Store, StoreThread
-from workbench.model.errors import ResourceNotFound, StateError, TooManyRequests, WorkbenchError
+from workbench.model.errors import (
+    ApiError,
+    RecursiveInvocation,
+    ResourceNotFound,
+    StateError,
+    TooManyRequests,
+    WorkbenchError,
+)
 from workbench.model.invocations import InvocationResult, QueuedEvent
+from workbench.model.outcomes import Condition, Ending
 
 RETRY_SECONDS = (60.0, 120.0)
-MAX_AGE_SECONDS = 6 * 3600.0
 _BACK_OFF_FIRST, _BACK_OFF_LAST = 1.0, 300.0
 _log = logging.getLogger("workbench.queue")
 
@@ -34,13 +44,17 @@ class EventQueue:
         thread: StoreThread,
         submit: Callable[[QueuedEvent], asyncio.Future[InvocationResult]],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        endings: Endings,
     ) -> None:
         self._clock = clock
         self._store = store
         self._thread = thread
         self._submit = submit
         self._spawn = spawn
+        self._endings = endings
         self._pending = 0
+        #: Throttled events by function, the one that has waited longest first.
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.closed = False
@@ -55,6 +69,27 @@ class EventQueue:
         await self._thread.run(self._store.put_event, event)
         self._begin(event)
 
+    def made_room(self, function: str) -> None:
+        """An event's invocation is over: one that was throttled need not wait any longer, best of the same function."""
+        line = self._lines.get(function) or next(filter(None, self._lines.values()), None)
+        if line:
+            _pass(line.popleft())
+
+    async def _room(self, function: str, seconds: float) -> None:
+        """Wait that long, or until another event has made room."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = self._lines.setdefault(function, deque())
+        line.append(turn)
+        timer = self._clock.call_later(seconds, _pass, turn)
+        try:
+            await turn
+        finally:
+            timer.cancel()
+            if turn in line:
+                line.remove(turn)
+            if not line:
+                self._lines.pop(function, None)
+
     async def drained(self) -> None:
         """Wait until nothing is queued."""
         await self._empty.wait()
@@ -66,31 +101,53 @@ class EventQueue:
 
     async def _deliver(self, event: QueuedEvent) -> None:
         back_off = _BACK_OFF_FIRST
+        result: InvocationResult | None = None
+        refusal: tuple[int, str] | None = None
+        throttled = False
         while not self.closed:
             # Nothing is ever due later than the longest pause; a clock that was set back must not make it so.
             wait = min(event.due - self._clock.time(), _BACK_OFF_LAST)
             if wait > 0:
-                await self._clock.sleep(wait)
+                await (self._room(event.function, wait) if throttled else self._clock.sleep(wait))
+                if self.closed:
+                    return
+            rules = self._endings.rules(event)
+            condition = None
             try:
-                result = await self._submit(event)
+                if rules.off:
+                    raise TooManyRequests("ReservedFunctionConcurrentInvocationLimitExceeded")
+                result, refusal = await self._submit(event), None
             except ResourceNotFound as error:
                 _log.warning("event %s dropped: %s", event.request_id, error)
                 break
             except WorkbenchError as error:  # the function never had it
-                if not isinstance(error, TooManyRequests):
+                throttled = isinstance(error, TooManyRequests)
+                refusal = (error.status, error.message) if isinstance(error, ApiError) else (500, str(error))
+                if rules.off:
+                    condition = Condition.ZERO_RESERVED_CONCURRENCY
+                elif isinstance(error, RecursiveInvocation):
+                    condition = Condition.RETRIES_EXHAUSTED
+                    _log.warning("event %s: %s", event.request_id, error)
+                elif not throttled:
                     _log.warning("event %s will be tried again: %s", event.request_id, error)
                 event = replace(event, due=self._clock.time() + back_off)
                 back_off = min(back_off * 2, _BACK_OFF_LAST)
             else:
                 if result.function_error is None:
+                    await self._end(event, Condition.SUCCESS, event.attempts + 1, result, None)
                     break
-                event = self._again(event)
+                event, throttled = self._again(event), False
+                if event.attempts > rules.retries:
+                    condition = Condition.RETRIES_EXHAUSTED
             if self.closed:
                 return
-            if event.attempts > len(RETRY_SECONDS) or event.due - event.accepted > MAX_AGE_SECONDS:
+            if condition is None and event.due - event.accepted > rules.max_age:
+                condition = Condition.EVENT_AGE_EXCEEDED
+            if condition is not None:
                 _log.warning(
                     "event %s for %s given up after %d attempts", event.request_id, event.function, event.attempts
                 )
+                await self._end(event, condition, event.attempts, result, refusal)
                 break
             await self._write(self._store.put_event, event)
         else:
@@ -99,6 +156,26 @@ class EventQueue:
         self._pending -= 1
         if self._pending == 0:
             self._empty.set()
+
+    async def _end(
+        self,
+        event: QueuedEvent,
+        condition: Condition,
+        attempts: int,
+        result: InvocationResult | None,
+        refusal: tuple[int, str] | None,
+    ) -> None:
+        """Tell who is to hear of it; the event is in the store until they have."""
+        await self._endings.tell(
+            Ending(
+                event=event,
+                condition=condition,
+                attempts=attempts,
+                at=self._clock.time(),
+                result=result,
+                refusal=refusal,
+            )
+        )
 
     async def _write(self, call: Callable[[Any], None], argument: Any) -> None:
         """Keep the store up to date. If it fails the event goes on as it should; only an engine that starts later
@@ -111,3 +188,8 @@ class EventQueue:
     def _again(self, event: QueuedEvent) -> QueuedEvent:
         delay = RETRY_SECONDS[min(event.attempts, len(RETRY_SECONDS) - 1)]
         return replace(event, attempts=event.attempts + 1, due=self._clock.time() + delay)
+
+
+def _pass(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)

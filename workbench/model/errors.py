@@ -138,6 +138,10 @@ class RequestEntityTooLarge(ApiError):
     code, status, message_key = "RequestEntityTooLargeException", 413, "message"
 
 
+class RecursiveInvocation(ApiError):
+    code, status, message_key = "RecursiveInvocationException", 400, "Message"
+
+
 class AccessDenied(ApiError):
     """AWS says nothing of `silent` ones: on the wire their message is null."""
 

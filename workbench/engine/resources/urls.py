@@ -77,6 +77,7 @@ def routes(functions: Mapping[str, Function]) -> tuple[Route, ...]:
             stage=DEFAULT,
             api=url.id,
             auth=url.auth_type,
+            streaming=url.invoke_mode == "RESPONSE_STREAM",
         )
         for name, function in functions.items()
         for qualifier, url in function.attached.urls.items()

@@ -1,0 +1,1 @@
+"""The services of AWS around a function, as the engine meets them: at an endpoint that the user names."""
