@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
 import json
 import re
-import shutil
 import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
@@ -19,14 +19,15 @@ import pytest
 from tests.endtoend.conftest import SAMPLES
 from tests.support import require_docker, require_tool
 from workbench import app
-from workbench.backends.api import EnvironmentSpec
 from workbench.client.port import EnginePort
 from workbench.client.project import Project
 from workbench.model.functions import FunctionConfiguration, FunctionState, NewFunction
 from workbench.model.invocations import InvocationResult, InvokeRequest
+from workbench.model.layers import NewLayerVersion
 from workbench.model.names import FunctionRef
 
 RUNTIME = "python{}.{}".format(*sys.version_info)
+ROLE = "arn:aws:iam::000000000000:role/r"
 LAYER = SAMPLES / "telemetry_layer" / "extensions"
 HANDLER = """
 import os, time
@@ -59,6 +60,29 @@ def handler(event, context):
     with more:
         more.wait_for(lambda: len(seen) == event["nth"], 5)
         return registered, seen[-1], context.aws_request_id, context.invoked_function_arn
+"""
+#: An extension that subscribes to the older API, over TCP.
+TCP = """#!/usr/bin/env python3
+import http.client, json, os, socket, sys, threading
+def call(method, path, body=None, **headers):
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    print(path, response.status, flush=True)
+    return response.headers, response.read()
+server = socket.create_server(("0.0.0.0", 0))
+def listen():
+    for line in server.accept()[0].makefile():
+        print("telemetry", line, end="", flush=True)
+threading.Thread(target=listen, daemon=True).start()
+headers, _ = call("POST", "/2020-01-01/extension/register", '{"events": ["SHUTDOWN"]}', Lambda_Extension_Name="tcp")
+me = {"Lambda_Extension_Identifier": headers["Lambda-Extension-Identifier"]}
+call("PUT", "/2020-08-15/logs", json.dumps({
+    "schemaVersion": "2021-03-18",
+    "types": ["platform", "function"],
+    "destination": {"protocol": "TCP", "port": server.getsockname()[1]},
+}), **me)
+call("GET", "/2020-01-01/extension/event/next", **me)
 """
 BACKENDS = [
     "subprocess",
@@ -108,42 +132,47 @@ class Lambda:
         return all(one.state.final for one in (await self.port.changes(0)).environments)
 
 
-def archive(code: str) -> bytes:
+def archive(files: dict[str, str]) -> bytes:
+    """A package whose files may all be run."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
-        package.writestr("app.py", code)
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            package.writestr(entry, text)
     return buffer.getvalue()
+
+
+def extension(name: str) -> str:
+    # An image that was made for these tests has the interpreter under its full name only.
+    return (LAYER / name).read_text().replace("env python3\n", f"env {RUNTIME}\n")
 
 
 Running = Callable[..., AbstractAsyncContextManager[Lambda]]
 
 
 @pytest.fixture
-def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """An engine with a function whose /opt has the extensions that are named."""
-    opt = tmp_path / "opt"
-    (opt / "extensions").mkdir(parents=True)
-    monkeypatch.setattr(
-        "workbench.engine.sandbox.EnvironmentSpec", lambda **spec: EnvironmentSpec(**{**spec, "opt": opt})
-    )
+def running(tmp_path: Path) -> Running:
+    """An engine with a function that has a layer of these files; those that are named alone are samples."""
 
     @asynccontextmanager
-    async def run(backend: str, *extensions: str, code: str = HANDLER, **configuration: Any) -> AsyncIterator[Lambda]:
+    async def run(
+        backend: str, *samples: str, files: dict[str, str] | None = None, code: str = HANDLER, **configuration: Any
+    ) -> AsyncIterator[Lambda]:
         if backend == "docker":
             require_docker()
-        for name in extensions:
-            shutil.copy(LAYER / name, opt / "extensions")
-            if backend == "docker":  # an image made for these tests has the interpreter under its full name only
-                text = (opt / "extensions" / name).read_text()
-                (opt / "extensions" / name).write_text(text.replace("env python3\n", f"env {RUNTIME}\n"))
+        layer = {**{f"extensions/{name}": extension(name) for name in samples}, **(files or {})}
         project = Project(root=tmp_path, state=tmp_path / "state", parameters={})
+        settings: dict[str, Any] = {"runtime": RUNTIME, "handler": "app.handler", "role": ROLE}
         async with app.open_engine(project, backend=backend) as engine:
-            settings = {"runtime": RUNTIME, "handler": "app.handler", "role": "arn:aws:iam::000000000000:role/r"}
+            if layer:
+                await engine.port.publish_layer_version(NewLayerVersion(name="l", code=archive(layer)))
+                settings["layers"] = ("arn:aws:lambda:us-east-1:000000000000:layer:l:1",)
             await engine.port.create_function(
                 NewFunction(
                     name="f",
                     configuration=FunctionConfiguration(**{**settings, **configuration}),
-                    code=archive(code),
+                    code=archive({"app.py": code}),
                 )
             )
             function = Lambda(engine.port)
@@ -298,11 +327,62 @@ async def test_an_extension_inside_the_runtime(running: Running, backend: str) -
 
 
 @on_each_backend
-async def test_an_extension_that_cannot_be_started(running: Running, backend: str, tmp_path: Path) -> None:
-    (tmp_path / "opt" / "extensions" / "broken").write_text("not a program")
-    async with running(backend) as function:
+async def test_an_extension_that_cannot_be_started(running: Running, backend: str) -> None:
+    async with running(backend, files={"extensions/broken": "not a program"}) as function:
         result = await function.invoke()
         report = (await function.lines("platform"))[-1]
     assert json.loads(result.payload)["errorType"] == "Extension.LaunchError"
     assert "fork/exec" in json.loads(result.payload)["errorMessage"]
     assert report.rstrip().endswith("Status: error\tError Type: Extension.LaunchError")
+
+
+@on_each_backend
+async def test_the_logs_api_over_tcp(running: Running, backend: str) -> None:
+    files = {"extensions/tcp": TCP.replace("env python3\n", f"env {RUNTIME}\n")}
+    async with running(backend, files=files) as function:
+        result = await function.invoke()
+        await function.stop()
+        events = await function.telemetry()
+    assert kinds(events) == [
+        "platform.logsSubscription",
+        "platform.extension",
+        "platform.start",
+        "function",
+        "platform.runtimeDone",
+        "platform.end",
+        "platform.report",
+    ]
+    assert events[0]["record"] == {"name": "tcp", "state": "Subscribed", "types": ["platform", "function"]}
+    assert events[4]["record"] == {"requestId": result.request_id, "status": "success"}
+    assert set(events[6]["record"]) == {"requestId", "metrics"}
+
+
+POWERTOOLS = """
+from aws_lambda_powertools import Logger
+logger = Logger(service="tests")
+@logger.inject_lambda_context
+def handler(event, context):
+    logger.info("at work", extra={"n": event["n"]})
+    return Logger.__module__
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS[:2])
+async def test_powertools_in_a_layer_and_their_json_as_objects(running: Running, backend: str) -> None:
+    files = {"extensions/collector": extension("collector")}
+    for package in ("aws_lambda_powertools", "jmespath", "typing_extensions"):
+        origin = importlib.util.find_spec(package)
+        assert origin is not None
+        assert origin.origin is not None
+        root = Path(origin.origin)
+        sources = [root] if root.name != "__init__.py" else root.parent.rglob("*.py")
+        base = root.parent if root.name != "__init__.py" else root.parents[1]
+        files |= {f"python/{source.relative_to(base)}": source.read_text() for source in sources}
+    logging = {"LoggingConfig": {"LogFormat": "JSON"}}
+    async with running(backend, files=files, code=POWERTOOLS, timeout=10, settings=logging) as function:
+        result = await function.invoke({"n": 7})
+        await function.stop()
+        events = await function.telemetry()
+    assert json.loads(result.payload) == "aws_lambda_powertools.logging.logger"
+    (line,) = [event["record"] for event in events if event["type"] == "function"]
+    assert (line["message"], line["n"], line["function_request_id"]) == ("at work", 7, result.request_id)
