@@ -17,6 +17,7 @@ import pytest
 
 from tests.engine.world import ROLE, World, archive, configured, world
 from workbench.model.errors import (
+    CodeSigningConfigNotFound,
     InvalidParameterValue,
     PreconditionFailed,
     ResourceConflict,
@@ -30,6 +31,7 @@ from workbench.model.functions import FunctionState, FunctionVersion, NewFunctio
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.layers import NewLayerVersion
 from workbench.model.names import FunctionRef
+from workbench.model.records import CodeSigningConfig
 from workbench.model.runtimes import RuntimeVersion
 from workbench.testing.fakes import FakeRuntime, FakeRuntimes
 
@@ -191,6 +193,19 @@ async def test_an_update_is_in_progress_for_a_while(tmp_path: Path) -> None:
         assert (await get(made)).update_status is UpdateStatus.SUCCESSFUL
         await made.invoke()
         assert code_of(made) == ["1", "2"]
+
+
+async def test_a_function_is_created_with_a_code_signing_configuration_that_exists(made: World) -> None:
+    config = await made.engine.put_code_signing_config(
+        CodeSigningConfig(id="", publishers=("arn",), last_modified=0.0), new=True
+    )
+    new = NewFunction(
+        name="f", configuration=configured(), code=archive({"app.py": "1"}), code_signing_config=config.id
+    )
+    with pytest.raises(CodeSigningConfigNotFound, match="cannot be found"):
+        await made.engine.create_function(replace(new, code_signing_config="csc-0"))
+    await made.engine.create_function(new)
+    assert (await made.engine.get_attached("f")).code_signing_config == config.id
 
 
 async def test_a_name_is_taken_once(made: World) -> None:

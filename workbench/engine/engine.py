@@ -516,7 +516,9 @@ class Engine(AttachedResources, AccountResources):
 
     async def create_function(self, new: NewFunction) -> FunctionVersion:
         self._check_runtime(new.configuration)
-        return await self._functions.create(new)
+        async with self._records_lock:  # the code signing configuration stays until the function has it
+            self._check_signing(new.code_signing_config)
+            return await self._functions.create(new)
 
     async def update_function_code(
         self,

@@ -118,7 +118,7 @@ class Functions:
                 update_status=None,
                 layers=layers,
             )
-            attached = Attached(tags=new.tags)
+            attached = Attached(tags=new.tags, code_signing_config=new.code_signing_config)
             await self._thread.run(self._store.put_version, version, attached)
             self._take(version)
             self._take_attached(new.name, attached)
@@ -227,7 +227,8 @@ class Functions:
     ) -> FunctionVersion:
         async with self._lock(name):
             latest = self._changeable(name, revision_id)
-            current = base64.b64encode(bytes.fromhex(latest.code.sha256)).decode()
+            sha256 = latest.code.sha256
+            current = sha256 if latest.code.image else base64.b64encode(bytes.fromhex(sha256)).decode()
             if code_sha256 and code_sha256 != current:
                 raise InvalidParameterValue(
                     f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({current}). "

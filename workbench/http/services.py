@@ -28,8 +28,12 @@ class Services(Protocol):
             InvalidParameterValue: there is none, in AWS's words, or no services' endpoint is configured.
         """
 
-    async def vpc_of(self, subnets: list[str]) -> str | None:
-        """The VPC that the subnets belong to; None if nobody knows."""
+    async def vpc_of(self, subnets: list[str], groups: list[str]) -> str | None:
+        """The VPC that the subnets belong to; None if nobody knows.
+
+        Raises:
+            InvalidParameterValue: EC2 does not know a subnet or a security group.
+        """
 
 
 class NoServices:
@@ -41,7 +45,7 @@ class NoServices:
             "Set services in workbench.toml, or AWS_ENDPOINT_URL, for the engine; or send the archive as ZipFile."
         )
 
-    async def vpc_of(self, subnets: list[str]) -> str | None:
+    async def vpc_of(self, subnets: list[str], groups: list[str]) -> str | None:
         return None
 
 
@@ -58,10 +62,10 @@ class ServicesAt:
             return await NoServices().get_object(bucket, key, version)
         return await asyncio.to_thread(self._get_object, bucket, key, version)
 
-    async def vpc_of(self, subnets: list[str]) -> str | None:
+    async def vpc_of(self, subnets: list[str], groups: list[str]) -> str | None:
         if self._url("ec2") is None or not subnets:
             return None
-        return await asyncio.to_thread(self._vpc_of, subnets)
+        return await asyncio.to_thread(self._vpc_of, subnets, groups)
 
     def _get_object(self, bucket: str, key: str, version: str | None) -> bytes:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -72,7 +76,7 @@ class ServicesAt:
             with answer["Body"] as body:
                 archive: bytes = body.read(_OBJECT_BYTES + 1)
         except ClientError as error:
-            told = error.response["Error"]
+            told = error.response.get("Error", {})
             raise InvalidParameterValue(
                 f"Error occurred while GetObject. S3 Error Code: {told.get('Code')}. "
                 f"S3 Error Message: {told.get('Message')}"
@@ -83,14 +87,31 @@ class ServicesAt:
             raise InvalidParameterValue("Unzipped size must be smaller than 262144000 bytes")
         return archive
 
-    def _vpc_of(self, subnets: list[str]) -> str | None:
+    def _vpc_of(self, subnets: list[str], groups: list[str]) -> str | None:
+        found = self._describe("Subnets", SubnetIds=subnets)
+        if found and groups:
+            self._describe("SecurityGroups", GroupIds=groups)
+        return str(found[0]["VpcId"]) if found else None
+
+    def _describe(self, what: str, **wanted: list[str]) -> list[Any]:
+        """What EC2 says of them; nothing if it is not there, since the services need not play it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            found = self._client("ec2").describe_subnets(SubnetIds=subnets)["Subnets"]
-        except (ClientError, BotoCoreError):
-            return None  # the services need not play EC2
-        return str(found[0]["VpcId"]) if found else None
+            client = self._client("ec2")
+            call = client.describe_subnets if what == "Subnets" else client.describe_security_groups
+            found: list[Any] = call(**wanted)[what]
+        except BotoCoreError:
+            return []
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            code = str(told.get("Code"))
+            if not code.startswith(("InvalidSubnet", "InvalidGroup", "InvalidSecurityGroup")):
+                return []
+            raise InvalidParameterValue(
+                f"Error occurred while Describe{what}. EC2 Error Code: {code}. EC2 Error Message: {told.get('Message')}"
+            ) from error
+        return found
 
     def _url(self, service: str) -> str | None:
         own = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
@@ -119,3 +140,9 @@ class ServicesAt:
                 **keys,
             )
         return client
+
+    def close(self) -> None:
+        """Let go of connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()

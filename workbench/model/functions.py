@@ -111,7 +111,10 @@ class Alias:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFunction:
-    """A request to create a function; `code` is the zip archive's bytes, unless `image` names a container image."""
+    """A request to create a function; `code` is the zip archive's bytes, unless `image` names a container image.
+
+    `code_signing_config` is a configuration's id.
+    """
 
     name: str
     configuration: FunctionConfiguration
@@ -119,3 +122,4 @@ class NewFunction:
     image: str | None = None
     publish: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    code_signing_config: str | None = None

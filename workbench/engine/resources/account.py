@@ -92,15 +92,18 @@ class AccountResources:
     async def put_function_code_signing(self, function: str, config: str | None) -> None:
         ref = FunctionRef(function)
         async with self._records_lock:
-            if config is not None and config not in self._signing:
-                arn = self._tables.account.arn(CodeSigningConfig.kind, config)
-                raise CodeSigningConfigNotFound(
-                    "The code signing configuration cannot be found. "
-                    f"Check that the provided configuration is not deleted: {arn}."
-                )
+            self._check_signing(config)
             await self._functions.attach(
                 function,
                 lambda known: replace(find(self._tables.account, known, ref).attached, code_signing_config=config),
+            )
+
+    def _check_signing(self, config: str | None) -> None:
+        if config is not None and config not in self._signing:
+            arn = self._tables.account.arn(CodeSigningConfig.kind, config)
+            raise CodeSigningConfigNotFound(
+                "The code signing configuration cannot be found. "
+                f"Check that the provided configuration is not deleted: {arn}."
             )
 
     @staticmethod

@@ -38,14 +38,13 @@ async def create_function(call: Call) -> Mapping[str, Any]:
     checks.check_name(ref.name)
     image = _is_image(params)
     checks.check_package(params, image=image)
-    if "CodeSigningConfigArn" in params:
-        raise checks.not_yet("code signing", "Leave CodeSigningConfigArn out.")
     _no_publish_to(params)
     if not image and ("Runtime" not in params or "Handler" not in params):
         raise InvalidParameterValue(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
     checks.check_tags(params.get("Tags", {}))
+    signed = bool(params.get("CodeSigningConfigArn"))
     fixed = {"runtime": "", "handler": ""} if image else {}
     changes = {**fixed, **await _changes(call, None, ref.name)}
     archive = b"" if image else await archive_of(call, params["Code"])
@@ -57,6 +56,7 @@ async def create_function(call: Call) -> Mapping[str, Any]:
             image=params["Code"]["ImageUri"] if image else None,
             publish=params.get("Publish", False),
             tags=params.get("Tags", {}),
+            code_signing_config=params["CodeSigningConfigArn"].rpartition(":")[2] if signed else None,
         )
     )
     return describe(version, call.context)
@@ -178,7 +178,8 @@ async def _changes(call: Call, current: FunctionConfiguration | None, name: str)
         checks.check_environment(changes["environment"])
     if "Layers" in params:
         changes["layers"] = tuple(params["Layers"])
-    vpc = await call.context.services.vpc_of(params.get("VpcConfig", {}).get("SubnetIds", []))
+    network = params.get("VpcConfig", {})
+    vpc = await call.context.services.vpc_of(network.get("SubnetIds", []), network.get("SecurityGroupIds", []))
     settings = merge_settings(current.settings if current else {}, params, name, vpc)
     runtime = params.get("Runtime") or (current.runtime if current else "")
     if runtime:

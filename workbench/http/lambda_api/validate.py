@@ -125,7 +125,7 @@ def _constraints(shape: Shape) -> Iterator[Constraint]:
         return
     if highest is not None:
         yield f"Member must have length less than or equal to {highest}", lambda value: len(value) <= highest
-    if lowest:
+    if lowest is not None:
         yield f"Member must have length greater than or equal to {lowest}", lambda value: len(value) >= lowest
     pattern = shape.get("pattern")
     if pattern is not None:
