@@ -172,6 +172,35 @@ done
         assert await stage.answer() == 403
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_json_logs_of_a_real_runtime_have_the_levels_that_were_set(stage: Stage) -> None:
+    code = """
+import logging
+log = logging.getLogger()
+def handler(event, context):
+    log.info("quiet"); log.warning("loud", extra={"order": 7}); print("raw")
+"""
+    logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "INFO"}
+    await stage.create(code, settings={"LoggingConfig": logging})
+    result = await stage.invoke()
+    lines = (result.log or "").splitlines()
+    records = [json.loads(line) for line in lines if line != "raw"]
+    assert len(records) == len(lines) - 1
+    assert [record.get("type") for record in records] == [
+        "platform.initStart",
+        "platform.start",
+        None,
+        "platform.report",
+    ]
+    (written,) = [record for record in records if "type" not in record]
+    assert (written["level"], written["message"], written["order"], written["requestId"]) == (
+        "WARN",
+        "loud",
+        7,
+        result.request_id,
+    )
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[str]:
     """The name of a file in /tmp, which without mounts is the machine's."""

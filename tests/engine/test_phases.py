@@ -256,3 +256,56 @@ async def test_a_runtime_whose_connection_drops_may_ask_again_on_another(tmp_pat
         assert (await made.invoke(payload=b'"after"')).payload == b'"after"'
         assert len(made.backend.environments) == 1
     assert refused == ["InvalidStateTransition"]
+
+
+async def test_a_python_runtime_that_segfaults_is_a_timeout_as_on_aws(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        await runtime.next()
+        raise Exit(signal=11)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=3)
+        pending = made.submit()
+        await made.clock.advance(2.9)
+        assert not pending.done()
+        await made.clock.advance(0.2)
+        result = await pending
+        assert result.status is InvocationStatus.TIMEOUT
+        assert "segmentation fault" in (result.log or "")
+        made.backend.program = echo
+        assert (await made.invoke()).environment == result.environment
+
+
+async def test_a_runtime_that_reports_a_failed_init_and_stays_is_ended(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        runtime.fail_init(b'{"errorType":"E","errorMessage":"no"}', "E")
+        await made.clock.sleep(3600)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=100)
+        pending = made.submit()
+        await made.clock.advance(0.5)
+        assert (await pending).status is InvocationStatus.INIT_ERROR
+        assert await made.states() == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(bytes(6_291_557), "Function.ResponseSizeTooLarge"), (None, "Runtime.TruncatedResponse")],
+)
+async def test_telemetry_names_the_errors_that_the_platform_finds(
+    tmp_path: Path, body: bytes | None, kind: str
+) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        event = await runtime.next()
+        if body is None:
+            runtime.stream(event.request_id).lost()
+        else:
+            runtime.respond(event.request_id, body)
+        await runtime.next()
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(settings={"LoggingConfig": {"LogFormat": "JSON"}})
+        records = [json.loads(line) for line in ((await made.invoke()).log or "").splitlines()]
+        (ended,) = [record["record"] for record in records if record["type"] == "platform.runtimeDone"]
+        assert (ended["status"], ended["errorType"]) == ("error", kind)

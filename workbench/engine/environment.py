@@ -562,9 +562,20 @@ class ExecutionEnvironment:
         if self._init is not None:
             self._init.process_ended(ended)
         elif (invocation := self._journal.invocation) is not None:
+            if (
+                ended.signal == signal.SIGSEGV
+                and self._unanswered
+                and self.version.configuration.runtime.startswith("python")
+            ):
+                self._journal.fault("the runtime ended by a segmentation fault; as on AWS, the caller sees a timeout")
+                return
             self._lose(process_failure(invocation.request_id, ended.code, ended.signal, oom=ended.oom))
         elif not self.bare:
             self._fail("the runtime exited between invocations")
+
+    @property
+    def _unanswered(self) -> bool:
+        return self._invoke is not None and self._invoke.invocation.responded is None and not self._gone
 
     def kill(self, reason: str) -> None:
         """End it now; an invocation in it fails as when its sandbox is killed."""

@@ -11,7 +11,7 @@ from workbench.engine import report
 from workbench.engine.answers import INVALID_REQUEST_ID, entity_too_large, forbidden
 from workbench.engine.clock import Timer
 from workbench.engine.invocation import Invocation, too_large
-from workbench.engine.parts import Failure, Parts, normal_error_type
+from workbench.engine.parts import Failure, Parts, error_type_of, normal_error_type
 from workbench.engine.ports import ACCEPTED, Answer, NextEvent, ResponseSink
 from workbench.engine.stream import MAX_RESPONSE, StreamSink
 from workbench.model import events as ev
@@ -115,6 +115,8 @@ class Invoke:
             return
         self._parts.sandbox.drain()
         error = None if status is InvocationStatus.SUCCESS else "Unhandled"
+        if error is not None and self._error_type is None:
+            self._error_type = normal_error_type(error_type_of(payload))
         now = self._parts.clock.monotonic_ns()
         self._began = self._began or now
         invocation.respond(status, payload, error, now)

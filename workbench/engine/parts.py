@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -52,6 +53,15 @@ def normal_error_type(given: str) -> str:
     if found:
         return found.group()
     return "Function.Unknown" if given.startswith("Function.") else "Runtime.Unknown"
+
+
+def error_type_of(payload: bytes) -> str:
+    """The `errorType` in an error's JSON, if it has one: a runtime may send anything."""
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ""
+    return str(found.get("errorType", "")) if isinstance(found, dict) else ""
 
 
 def process_failure(request_id: str, code: int | None, number: int | None, *, oom: bool) -> Failure:
