@@ -194,7 +194,7 @@ def handler(event, context):
     ]
     (written,) = [record for record in records if "type" not in record]
     assert (written["level"], written["message"], written["order"], written["requestId"]) == (
-        "WARN",
+        "WARNING",
         "loud",
         7,
         result.request_id,

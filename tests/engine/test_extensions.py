@@ -286,6 +286,7 @@ async def test_the_invoke_event(tmp_path: Path, opt: Opt) -> None:
         made.backend.extensions = {"a": watcher, "b": other}
         await made.create(timeout=7)
         result = await made.invoke(trace_id="Root=1-2-3")
+        assert str(result.trace_id).startswith("Root=1-2-3")
         assert watcher.heard == [
             {
                 "eventType": "INVOKE",
