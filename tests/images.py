@@ -5,16 +5,19 @@ It has what AWS's images have at the same places: the interpreters in /var/lang,
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from workbench.engine.catalogue.languages import Program
+from workbench.engine.catalogue.python import find_python
 
 #: One a test run, so that the end of one leaves the image of another.
 NAME = f"workbench-tests/this-machine-{os.getpid()}"
@@ -22,6 +25,13 @@ PROGRAMS = ("sh", "bash", "curl", "env", "cat", "sed", "grep", "tr", "head", "ta
 FOLDERS = ("dev", "etc", "opt", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib", "var/runtime", "var/task")
 #: What a library of this machine's interpreter has that no function needs.
 SKIPPED = re.compile(r"/(site-packages|dist-packages|test|tests|idlelib|ensurepip|tkinter|lib2to3|config-[^/]*)/")
+
+
+@functools.cache
+def pythons() -> dict[str, Program]:
+    """The Pythons of the catalogue that this machine has, by minor version."""
+    found = {minor: find_python(minor) for minor in ("3.10", "3.11", "3.12", "3.13", "3.14")}
+    return {minor: python for minor, python in found.items() if python is not None}
 
 
 def build(client: Any) -> None:
@@ -49,7 +59,7 @@ class Maker:
         for link in ("bin", "lib", "lib64"):
             self._folder(f"usr/{link}")
             self._link(link, f"usr/{link}")
-        self._python()
+        self._pythons()
         if node := shutil.which("node"):
             self._file(Path(node).resolve(), "var/lang/bin/node")
         for name in PROGRAMS:
@@ -59,18 +69,21 @@ class Maker:
             inside = str(path).lstrip("/")
             self._file(path.resolve(), inside if inside.startswith("usr/") else f"usr/{inside}")
 
-    def _python(self) -> None:
-        prefix, version = Path(sys.base_prefix), "python{}.{}".format(*sys.version_info)
+    def _pythons(self) -> None:
+        for minor, python in pythons().items():
+            self._python(python.prefix, f"python{minor}")
+        client = importlib.util.find_spec("runtime_client")
+        if client is not None and client.origin is not None:
+            self._needed.add(Path(client.origin))
+
+    def _python(self, prefix: Path, version: str) -> None:
         self._file((prefix / "bin" / version).resolve(), f"var/lang/bin/{version}")
-        library = Path(importlib.util.__file__).parent.parent
+        library = prefix / "lib" / version
         for path in sorted(library.rglob("*")):
             if path.is_file() and not SKIPPED.search(f"/{path.relative_to(library)}"):
                 self._file(path, f"var/lang/{path.relative_to(prefix)}")
         for path in (prefix / "lib").glob("libpython*.so*"):
             self._file(path.resolve(), f"var/lang/lib/{path.name}")
-        client = importlib.util.find_spec("runtime_client")
-        if client is not None and client.origin is not None:
-            self._needed.add(Path(client.origin))
 
     def _libraries(self) -> set[Path]:
         """What the dynamic loader takes for all that was added, the loader itself too."""
@@ -78,7 +91,8 @@ class Maker:
         for path in self._needed:
             said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
             found |= {Path(word) for word in re.findall(r"(/\S+) \(0x", said)}
-        return {path for path in found if not path.is_relative_to(sys.base_prefix) or sys.base_prefix == "/usr"}
+        own = [python.prefix for python in pythons().values() if python.prefix != Path("/usr")]
+        return {path for path in found if not any(path.is_relative_to(prefix) for prefix in own)}
 
     def _file(self, source: Path, inside: str) -> None:
         if inside in self._added:
