@@ -213,15 +213,81 @@ async def test_a_url_that_was_created_answers(aws: Aws) -> None:
     assert (await get(aws, "/", host))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("settings", "origin", "preflight", "plain"),
+    [
+        (
+            {"AllowOrigins": ["https://a.example"], "AllowMethods": ["GET", "PUT"], "AllowHeaders": ["x"], "MaxAge": 0},
+            "https://a.example",
+            {
+                "access-control-allow-origin": "https://a.example",
+                "vary": "Origin",
+                "access-control-allow-methods": "GET,PUT",
+                "access-control-allow-headers": "x",
+                "access-control-max-age": "0",
+            },
+            {"access-control-allow-origin": "https://a.example", "vary": "Origin"},
+        ),
+        (
+            {"AllowOrigins": ["*"], "ExposeHeaders": ["y", "z"]},
+            "https://b.example",
+            {"access-control-allow-origin": "*", "access-control-expose-headers": "y,z"},
+            {"access-control-allow-origin": "*", "access-control-expose-headers": "y,z"},
+        ),
+        (
+            {"AllowOrigins": ["*"], "AllowCredentials": True},
+            "https://b.example",
+            {
+                "access-control-allow-origin": "https://b.example",
+                "vary": "Origin",
+                "access-control-allow-credentials": "true",
+            },
+            {
+                "access-control-allow-origin": "https://b.example",
+                "vary": "Origin",
+                "access-control-allow-credentials": "true",
+            },
+        ),
+        ({"AllowOrigins": ["https://a.example"], "AllowMethods": ["*"]}, "https://b.example", {}, {}),
+    ],
+)
+async def test_cors_is_answered_for_the_function(
+    aws: Aws, settings: dict[str, Any], origin: str, preflight: dict[str, str], plain: dict[str, str]
+) -> None:
+    await aws("create_function_url_config", FunctionName="f", AuthType="NONE", Cors=settings)
+    asking = f"origin: {origin}\r\naccess-control-request-method: PUT\r\n"
+    status, headers, _ = await ask(aws, "/_url/f/", "localhost", "OPTIONS", asking)
+    assert (status, _cors(headers)) == (200, preflight)
+    assert (await aws.world.environments()) == []
+    status, headers, _ = await ask(aws, "/_url/f/", "localhost", "GET", f"origin: {origin}\r\n")
+    assert (status, _cors(headers)) == (200, plain)
+    status, headers, _ = await ask(aws, "/_url/f/", "localhost")
+    assert (status, _cors(headers)) == (200, {})
+
+
+def _cors(headers: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith("access-control-") or name == "vary"}
+
+
 async def get(aws: Aws, path: str, host: str) -> tuple[int, Any]:
     """The status, and the path that the function saw: it answers its event."""
+    status, _, body = await ask(aws, path, host)
+    return status, json.loads(body)["rawPath"] if status == 200 else None
+
+
+async def ask(
+    aws: Aws, path: str, host: str, method: str = "GET", headers: str = ""
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of a request to the HTTP front end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(aws.gateway.url.rpartition(":")[2]))
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
+    writer.write(f"{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}connection: close\r\n\r\n".encode())
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     await writer.wait_closed()
-    status = int(head.split()[1])
-    return status, json.loads(body)["rawPath"] if status == 200 else None
+    lines = head.decode().split("\r\n")
+    parts = [line.partition(": ") for line in lines[1:]]
+    found = {name.lower(): value for name, _, value in parts}
+    return int(lines[0].split()[1]), found, body
 
 
 async def test_a_url_is_changed_and_listed(aws: Aws) -> None:

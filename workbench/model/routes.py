@@ -6,8 +6,10 @@ Source: API Gateway Developer Guide, "Routes for HTTP APIs" and "Set up a proxy 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 #: The route of an HTTP API, and of a function URL, that takes what no other does.
 DEFAULT = "$default"
@@ -30,7 +32,8 @@ class Route:
     `path` begins with a slash and may hold `{name}` and, at its end, `{name+}`; or it is `$default`. `payload` is the
     payload format version. `api` is the id of the API or of the function URL. `timeout` is in seconds, None for the
     function's own. `binary` are a REST API's binary media types. `auth` is a function URL's AuthType. `streaming` says
-    that the response goes out as it is written (a function URL's InvokeMode RESPONSE_STREAM).
+    that the response goes out as it is written (a function URL's InvokeMode RESPONSE_STREAM). `cors` is a function
+    URL's, spelled as AWS does.
     """
 
     method: str
@@ -45,6 +48,7 @@ class Route:
     binary: tuple[str, ...] = ()
     auth: str = "NONE"
     streaming: bool = False
+    cors: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         if self.kind is ApiKind.URL:

@@ -78,6 +78,7 @@ def routes(functions: Mapping[str, Function]) -> tuple[Route, ...]:
             api=url.id,
             auth=url.auth_type,
             streaming=url.invoke_mode == "RESPONSE_STREAM",
+            cors=url.cors,
         )
         for name, function in functions.items()
         for qualifier, url in function.attached.urls.items()

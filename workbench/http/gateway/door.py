@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from workbench.client.port import StreamingPort
-from workbench.http.gateway import answers, streamed
+from workbench.http.gateway import answers, cors, streamed
 from workbench.http.gateway.events import Received, event, new_request_id, now, short_id, trace_header
 from workbench.http.gateway.table import Match, Miss, Table
 from workbench.http.messages import Request, Response, StreamedResponse
@@ -94,7 +94,7 @@ class Gateway:
         found = await self._find(request)
         kind = found.kind if isinstance(found, Miss) else found.route.kind
         received = self._received(kind, request, source)
-        response = answers.not_found(kind) if isinstance(found, Miss) else await self._safely(found, request, received)
+        response = answers.not_found(kind) if isinstance(found, Miss) else await self._across(found, request, received)
         response.headers += _marks(kind, received)
         return response
 
@@ -121,6 +121,18 @@ class Gateway:
             trace_id=trace_header(pairs, fresh),
             now=moment,
         )
+
+    async def _across(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:
+        """The answer, with what the CORS settings of a function URL have to say of it."""
+        settings = match.route.cors
+        if not settings:
+            return await self._safely(match, request, received)
+        asked = cors.preflight(settings, request.method, request.headers)
+        if asked is not None:
+            return asked
+        response = await self._safely(match, request, received)
+        response.headers += cors.marks(settings, request.headers)
+        return response
 
     async def _safely(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:
         """The function's answer, or the front end's for what went wrong."""
