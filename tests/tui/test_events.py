@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.tui.event_json import LIMIT, check
+from workbench.tui.event_json import LIMIT, check, editable
 from workbench.tui.saved import SavedEvent, events_for, read_saved_events
 
 
@@ -48,3 +48,16 @@ def test_a_functions_events_are_its_namesake_and_its_variants():
     assert [event.name for event in events_for("hello", events)] == ["hello", "hello-world"]
     assert [event.name for event in events_for("hello", events, ["hello", "hello-world"])] == ["hello"]
     assert events_for("nothing", events) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"a":  1}', '{"a":  1}'),
+        ('{"a": "\\u001b[31m"}', '{"a": "\\u001b[31m"}'),
+        ('{"a": "\u202e\x9b"}', '{\n  "a": "\\u202e\\u009b"\n}'),
+        ("no json \x1b[2J\x07", "no json "),
+    ],
+)
+def test_what_an_editor_may_draw(text, shown):
+    assert editable(text) == shown

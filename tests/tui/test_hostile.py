@@ -65,7 +65,21 @@ async def test_the_panes_show_it_harmless(open_face, hostile, size):
         assert "[@click=app.quit]click[/]" in face.text
 
 
-@pytest.mark.parametrize("keys", [("3", "enter"), ("2", "enter"), ("1", "j", "enter"), ("4", "enter")])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("3", "enter"),
+        *[("3", "enter", pane) for pane in "123456"],
+        ("3", "enter", "Y"),
+        ("3", "enter", "R"),
+        ("2", "enter"),
+        ("1", "j", "enter"),
+        *[("1", "j", "enter", pane) for pane in "1234"],
+        ("4", "enter"),
+        ("v",),
+        ("v", "3"),
+    ],
+)
 async def test_the_details_show_it_harmless(open_face, hostile, keys):
     async with open_face() as face:
         await face.press(*keys)

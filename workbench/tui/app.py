@@ -96,7 +96,7 @@ class WorkbenchApp(App[Outcome]):
         """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
         if action in ("hold_replay", "step_replay"):
             return self.replay is not None and not isinstance(self.focused, (Input, TextArea))
-        return action not in ("help", "switch_theme") or not isinstance(self.focused, (Input, TextArea))
+        return action not in ("help", "switch_theme", "command_line") or not isinstance(self.focused, (Input, TextArea))
 
     # -- frames
     async def _keep_pulling(self, period: float) -> None:
@@ -153,6 +153,12 @@ class WorkbenchApp(App[Outcome]):
 
         if view := self.mirror.functions.get(name):
             self.push_screen(FunctionScreen(view))
+
+    def open_environments(self, only: str | None = None) -> None:
+        """Watch all environments, or those of one function."""
+        from workbench.tui.screens.environments import EnvironmentsScreen
+
+        self.push_screen(EnvironmentsScreen(only))
 
     def open_environment(self, environment: str) -> None:
         from workbench.tui.screens.environment import EnvironmentDetail
@@ -307,6 +313,12 @@ class WorkbenchApp(App[Outcome]):
             self.say_error(error)
         else:
             self.exit(Outcome.STOPPED)
+
+    def action_command_line(self) -> None:
+        from workbench.tui.screens.line import CommandLine
+
+        if isinstance(self.screen, LiveScreen):
+            self.push_screen(CommandLine(), lambda call: call.verb.run(self, call.argument) if call else None)
 
     def action_help(self) -> None:
         from workbench.tui.screens.help import Help

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from workbench.model.text import sanitize
+
 #: AWS's limit of a synchronous invocation's payload (Lambda quotas).
 LIMIT = 6 * 1024 * 1024
 
@@ -45,6 +47,16 @@ def check(text: str) -> Verdict:
     except RecursionError:
         return Verdict(size, "nested too deeply")
     return Verdict(size)
+
+
+def editable(text: str) -> str:
+    """The text as an editor may draw it: JSON with its control characters escaped; other text loses them."""
+    if sanitize(text) == text:
+        return text
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=True)
+    except (ValueError, RecursionError):
+        return sanitize(text)
 
 
 class _Constant(Exception):

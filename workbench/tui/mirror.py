@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from workbench.live.view import CELL_NS, CELLS, Delta, EnvironmentView, FunctionView, InvocationView, LogView, Totals
+from workbench.tui.concurrency import Concurrency
 from workbench.tui.rates import Rates
 from workbench.tui.timeline import merge
 
@@ -57,6 +58,7 @@ class Mirror:
         self.missed_logs = 0
         self.totals = Totals()
         self.rates = Rates()
+        self.concurrency = Concurrency()
         self._last_log = 0
 
     def apply(self, delta: Delta) -> Changed:
@@ -69,6 +71,7 @@ class Mirror:
         self.seq, self.now, self.wall = delta.seq, delta.t_mono_ns, delta.wall
         self.totals = replace(delta.totals)
         self.rates.add(self.now, self.totals)
+        self.concurrency.add(self.now, self.totals, delta.functions)
         if delta.functions:
             changed.functions = True
             self.functions.update((view.name, view) for view in delta.functions)
@@ -104,6 +107,7 @@ class Mirror:
         self.invocations.clear()
         self.logs.clear()
         self.rates.clear()
+        self.concurrency.clear()
         self.missed_logs = 0
         self._last_log = 0
 
@@ -149,4 +153,6 @@ class Mirror:
             return
         for key in keys:
             table.pop(key, None)
+            if kind == "functions":
+                self.concurrency.forget(key)
         setattr(changed, kind, True)

@@ -82,6 +82,13 @@ class FireAgain(Command):
     action = "screen.fire_again"
 
 
+class Environments(Command):
+    """Watch this function's environments, with a chart of how many of its invocations run at once."""
+
+    keys, shown_key, title = "v", "v", "Environments and concurrency"
+    action = "screen.environments"
+
+
 class Back(Command):
     """Go back: leave the editor, then the screen. What was not saved is asked about."""
 
@@ -169,6 +176,7 @@ SCREEN: tuple[type[Command], ...] = (
     FireAgain,
     ShowCli,
     Reload,
+    Environments,
     Versions,
     Aliases,
     Configuration,

@@ -103,6 +103,20 @@ class Logs(Command):
     action = "screen.pane(3)"
 
 
+class EnvironmentsScreen(Command):
+    """Open the environments on a screen of their own, with a chart of how many invocations run at once."""
+
+    keys, shown_key, title, footer = "v", "v", "Environments and concurrency", "envs"
+    action = "screen.environments"
+
+
+class CommandLine(Command):
+    """Type a command: a verb and what it is done to, completed by tab."""
+
+    keys, shown_key, title, palette = "colon", ":", "Command line", False
+    action = "app.command_line"
+
+
 class Back(Command):
     """Go back: clear the filter, let go of the selected row, let a paused list run."""
 
@@ -137,6 +151,7 @@ SCREEN: tuple[type[Command], ...] = (
     FireAgain,
     Filter,
     Deploy,
+    EnvironmentsScreen,
     Functions,
     Environments,
     Invocations,
@@ -144,4 +159,4 @@ SCREEN: tuple[type[Command], ...] = (
     Back,
 )
 #: Of the app, on every screen.
-APP: tuple[type[Command], ...] = (SwitchTheme, Help, Quit)
+APP: tuple[type[Command], ...] = (CommandLine, SwitchTheme, Help, Quit)

@@ -64,7 +64,7 @@ class FireDialog(Dialog[Order]):
         box = Vertical(classes="box")
         box.border_title = Content(f"Fire {one_line(self._function.name)}")
         box.border_subtitle = Content("^j or F5 fires · tab next field · esc back")
-        text = self._events[0].text if self._events else "{}"
+        text = event_json.editable(self._events[0].text) if self._events else "{}"
         with box:
             with Horizontal(classes="row"):
                 yield Label("qualifier")
@@ -121,7 +121,7 @@ class FireDialog(Dialog[Order]):
     def _take_saved(self, event: Select.Changed) -> None:
         if isinstance(event.value, int) and event.value != self._chosen:
             self._chosen = event.value
-            self.query_one(TextArea).load_text(self._events[event.value].text)
+            self.query_one(TextArea).load_text(event_json.editable(self._events[event.value].text))
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Footer
 
@@ -153,9 +153,8 @@ class FunctionScreen(LiveScreen):
         if row is None or row.details is None:
             panel.write(Content.styled("Asking the engine …" if not self._known else "not known", "$foreground 50%"))
             return
-        panel.write(
-            configuration(row.details, self.workbench.link.status, panel.content_size.width), f"of {row.version}"
-        )
+        status = self.workbench.link.status
+        panel.draw(partial(configuration, row.details, status), f"of {row.version}")
 
     def _draw_activity(self) -> None:
         panel = self.query_one("#activity", Panel)
@@ -163,7 +162,7 @@ class FunctionScreen(LiveScreen):
             view for view in self.workbench.mirror.environments.values() if view.function == self._view.name
         ]
         edits = self.workbench.edits.of(self._view.name)
-        panel.write(activity(self._view, environments, edits, width=panel.room))
+        panel.draw(partial(activity, self._view, environments, edits))
 
     def _draw_editor(self) -> None:
         editor = self.editor
@@ -188,15 +187,6 @@ class FunctionScreen(LiveScreen):
                 "p publishes $LATEST as version 1, then n makes an alias for it."
             )
         return "An alias leads to a version, and by weight to a second one: n makes one for the selected version."
-
-    def on_resize(self, event: Resize) -> None:
-        super().on_resize(event)
-        self.call_after_refresh(self._draw)
-
-    def show_pane(self, index: int) -> None:
-        super().show_pane(index)
-        if self.has_class("-single"):
-            self.call_after_refresh(self._draw)  # what was hidden had no width to draw in
 
     # -- asking the engine
     def _ask_if_stale(self, view: FunctionView, now: int) -> None:
@@ -275,6 +265,9 @@ class FunctionScreen(LiveScreen):
 
     def action_reload(self) -> None:
         self._ask()
+
+    def action_environments(self) -> None:
+        self.workbench.open_environments(self._view.name)
 
     def action_fire(self) -> None:
         self.workbench.open_fire(self._view.name, self._chosen)

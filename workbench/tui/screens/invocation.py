@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
-from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Footer
 
@@ -105,12 +105,6 @@ class InvocationScreen(LiveScreen):
             for at in _TURNS:
                 self.targets()[at].set_class(at == index, "-shown")
 
-            self.call_after_refresh(self._draw)  # what was hidden had no width to draw in
-
-    def on_resize(self, event: Resize) -> None:
-        super().on_resize(event)
-        self.call_after_refresh(self._draw)
-
     # -- state down
     def sync(self, changed: Changed) -> None:
         super().sync(changed)
@@ -139,8 +133,7 @@ class InvocationScreen(LiveScreen):
         answer = payload(response[:_SHOWN], view.response_size) if view.status.ended else waiting
         self.query_one("#response", Panel).write(answer, size(view.response_size))
         function = mirror.functions.get(view.function)
-        panel = self.query_one("#context", Panel)
-        panel.write(context(view, function, self._account, record, panel.room))
+        self.query_one("#context", Panel).draw(partial(context, view, function, self._account, record))
         others = [other for other in mirror.invocations.values() if other.environment == view.environment]
         self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
 

@@ -186,5 +186,8 @@ class MainScreen(LiveScreen):
         if self.environments.selected:
             self.workbench.ask_kill(self.environments.selected.id)
 
+    def action_environments(self) -> None:
+        self.workbench.open_environments(self.environments.only)
+
     def action_deploy(self) -> None:
         self.workbench.start_deploy()

@@ -160,6 +160,7 @@ class AliasEditor(Vertical):
         """Edit this draft from now on; None: nothing."""
         self.base = self._draft = draft
         self._newer = None
+        self._observed = Split()
         self._fill()
         self._show()
 

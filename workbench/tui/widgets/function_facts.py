@@ -64,9 +64,7 @@ def _state(details: FunctionVersion) -> str:
     return text
 
 
-def activity(
-    view: FunctionView, environments: Iterable[EnvironmentView], edits: Sequence[Edit], *, width: int
-) -> Content:
+def activity(view: FunctionView, environments: Iterable[EnvironmentView], edits: Sequence[Edit], width: int) -> Content:
     """Concurrency, runtime management, environments, totals, and the changes that can be undone."""
     rows: list[Row] = [("concurrency", _concurrency(view, width))]
     if view.provisioned:

@@ -17,6 +17,7 @@ from workbench.tui.widgets.invocations import STATUSES
 
 #: Invocations of the same environment that are named.
 _OTHERS = 12
+_NEVER = "No environment ever had it."
 
 
 def context(
@@ -44,21 +45,22 @@ def context(
 
 
 def environment_story(
-    view: InvocationView, environment: EnvironmentView | None, others: Sequence[InvocationView], mirror: Mirror
+    view: InvocationView | None, environment: EnvironmentView | None, others: Sequence[InvocationView], mirror: Mirror
 ) -> Content:
-    """Why this environment, its life so far, and what else ran in it."""
-    lines = [Content.assemble(("why  ", "$foreground 55%"), (one_line(view.why) or "–", "bold"))]
-    if view.environment is None:
-        return Content("\n").join([*lines, Content.styled("No environment ever had it.", "$foreground 55%")])
+    """Its life so far and what ran in it; of an invocation, why it got this environment."""
+    lines = []
+    if view is not None:
+        lines.append(Content.assemble(("why  ", "$foreground 55%"), (one_line(view.why) or "–", "bold")))
     if environment is None:
-        return Content("\n").join([*lines, Content.styled(f"{one_line(view.environment)} is no longer kept.", "")])
+        gone = f"{one_line(view.environment)} is no longer kept." if view and view.environment else _NEVER
+        return Content("\n").join([*lines, Content.styled(gone, "$foreground 55%")])
     state = environment.state
     now = Content.assemble(
         (one_line(environment.id), "bold"),
         f"   {state.glyph} {state.value}   {one_line(environment.backend)}   ",
         f"{plural(environment.invocations, 'invocation')}",
         f"   {environment.max_memory_mb} of {environment.memory_size} MB" if environment.max_memory_mb else "",
-        ("   e opens it", "$text-accent"),
+        ("   e opens it" if view is not None else "", "$text-accent"),
     )
     lines += [now, Content("")]
     for index, (t, state, reason) in enumerate(environment.history):
@@ -75,7 +77,7 @@ def environment_story(
     if others:
         lines += [Content(""), Content.styled("what ran in it", "$foreground 55%")]
     for other in list(others)[-_OTHERS:]:
-        here = other.request_id == view.request_id
+        here = view is not None and other.request_id == view.request_id
         word, _ = STATUSES[other.status]
         lines.append(
             Content.assemble(

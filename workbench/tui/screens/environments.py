@@ -1,0 +1,183 @@
+"""All execution environments: how many invocations run at once, each one's life, and the selected one in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from workbench.live.view import EnvironmentView
+from workbench.model.environments import EnvironmentState as State
+from workbench.tui.commands import environments as commands
+from workbench.tui.commands import moves
+from workbench.tui.commands.base import Command, bindings
+from workbench.tui.format import number
+from workbench.tui.mirror import Changed
+from workbench.tui.screens.live import LiveScreen
+from workbench.tui.widgets.banner import Banner
+from workbench.tui.widgets.concurrency import Chart, ConcurrencyChart
+from workbench.tui.widgets.crumb import Crumb
+from workbench.tui.widgets.environments import EnvironmentList
+from workbench.tui.widgets.header import Header
+from workbench.tui.widgets.invocation_facts import environment_story
+from workbench.tui.widgets.panel import Panel
+from workbench.tui.widgets.rows import RowList
+from workbench.tui.widgets.tabs import PaneTabs
+
+NAMES = ("Concurrency", "Lifecycles", "The selected one")
+
+
+class EnvironmentsScreen(LiveScreen):
+    """The list is the main screen's, with the room to see it; the chart follows the list's scope."""
+
+    WIDE, TALL = 90, 26
+    OFFERS = commands.SCREEN
+    BINDINGS = bindings(*OFFERS)
+    AUTO_FOCUS = "EnvironmentList"
+    DEFAULT_CSS = """
+    EnvironmentsScreen {
+        #panes { height: 1fr; layout: grid; grid-size: 1 3; grid-rows: 9 1fr 9; }
+        &.-single #panes { grid-size: 1 1; grid-rows: 1fr; }
+    }
+    """
+
+    def __init__(self, only: str | None = None) -> None:
+        super().__init__()
+        self._only = only
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield Banner()
+        yield Crumb("Environments")
+        yield PaneTabs(NAMES)
+        with Container(id="panes"):
+            yield ConcurrencyChart(id="chart").add_class("pane")
+            yield EnvironmentList(id="environments").add_class("pane", "-active")
+            yield Panel("3 The selected one", id="detail").add_class("pane")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.rows.only = self._only
+        self.rows.retitle()
+        self.sync(Changed.everything())
+
+    @property
+    def rows(self) -> EnvironmentList:
+        return self.query_one(EnvironmentList)
+
+    def targets(self) -> Sequence[Widget]:
+        return (self.query_one(ConcurrencyChart), self.rows, self.query_one(Panel))
+
+    # -- state down
+    def sync(self, changed: Changed) -> None:
+        super().sync(changed)
+        self.rows.sync(self.workbench.mirror, changed)
+        if changed.functions or changed.environments or changed.tick or changed.link:
+            self._draw()
+
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._draw)
+
+    def show_pane(self, index: int) -> None:
+        super().show_pane(index)
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        mirror, only = self.workbench.mirror, self.rows.only
+        states = Counter(view.state for view in mirror.environments.values() if only is None or view.function == only)
+        self.query_one(Crumb).show(
+            [("", f"{state.glyph} {states[state]} {state.value}", "") for state in State if states[state]]
+        )
+        if not self.rows.paused:
+            self._draw_chart(states)
+        view = self.rows.selected
+        panel = self.query_one(Panel)
+        if view is None:
+            panel.write(Content.styled("None is selected.", "$foreground 50%"))
+            return
+        ran = [other for other in mirror.invocations.values() if other.environment == view.id]
+        panel.write(environment_story(None, view, ran, mirror))
+
+    def _draw_chart(self, states: Counter[State]) -> None:
+        mirror, only = self.workbench.mirror, self.rows.only
+        chart = self.query_one(ConcurrencyChart)
+        series = mirror.concurrency.of(only)
+        function = mirror.functions.get(only) if only is not None else None
+        starting = states[State.CREATING] + states[State.INIT]
+        throttles = function.throttles if function is not None else mirror.totals.throttles
+        figures = [
+            ("in use", number(series.now), "bold $text-success" if series.now else ""),
+            ("ready", number(states[State.IDLE] + states[State.FROZEN]), ""),
+            ("starting", number(starting), "bold $text-accent" if starting else ""),
+            ("throttled", number(throttles), "bold $text-warning" if throttles else ""),
+        ]
+        reserved = function.reserved if function is not None else None
+        provisioned = sum(function.provisioned.values()) if function is not None else 0
+        if function is not None:
+            figures.append(("┄ reserved", "none" if reserved is None else number(reserved), ""))
+            figures.append(("╌ provisioned", number(provisioned) if provisioned else "none", ""))
+        peaks = tuple(series.peaks(mirror.now, chart.columns, self.rows.zoom))
+        chart.show(Chart(peaks, self.rows.zoom, reserved, provisioned, tuple(figures)), only)
+
+    # -- messages up
+    @on(RowList.Selected)
+    def _selected(self) -> None:
+        self._draw()
+
+    @on(RowList.Opened)
+    def _opened(self, event: RowList.Opened) -> None:
+        event.rows.focus()
+        self.action_open()
+
+    # -- commands
+    def pane_commands(self) -> Sequence[tuple[Widget, str, Sequence[type[Command]]]]:
+        return [(self.rows, "Lifecycles", [*self.rows.OFFERS, *moves.ROWS])]
+
+    @property
+    def _view(self) -> EnvironmentView | None:
+        return self.rows.selected
+
+    def action_open(self) -> None:
+        if self._view is not None:
+            self.workbench.open_environment(self._view.id)
+
+    def action_function(self) -> None:
+        if self._view is not None:
+            self.workbench.open_function(self._view.function)
+
+    def action_kill(self) -> None:
+        if self._view is not None:
+            self.workbench.ask_kill(self._view.id)
+
+    def action_pause(self) -> None:
+        self.rows.paused = not self.rows.paused
+
+    def action_zoom(self, step: int) -> None:
+        self.rows.change_zoom(step)
+        self._draw()
+
+    def action_only(self) -> None:
+        if self.rows.only is None and self._view is None:
+            return
+        self._scope(self._view.function if self.rows.only is None and self._view is not None else None)
+
+    def action_back(self) -> None:
+        if self.rows.paused:
+            self.rows.paused = False
+        elif self.rows.only is not None and self.rows.only != self._only:
+            self._scope(self._only)
+        else:
+            self.dismiss()
+
+    def _scope(self, function: str | None) -> None:
+        self.rows.only = function
+        self.rows.redraw()
+        self.sync(Changed.everything())
