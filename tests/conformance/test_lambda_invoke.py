@@ -35,8 +35,8 @@ NOT_HERE = {
     "TestLambdaBehavior::test_mixed_architecture": "needs a machine of the other architecture",
     "TestLambdaBehavior::test_runtime_introspection_arm": "needs a machine of the other architecture",
     "TestLambdaBehavior::test_lambda_init_environment": "process 1 of an environment is the sandbox's own",
-    "TestLambdaBehavior::test_runtime_ulimits": "the limits are the sandbox's",
-    "TestLambdaBehavior::test_runtime_introspection_x86": "the user and the files are the sandbox's",
+    "TestLambdaBehavior::test_runtime_ulimits": "no core files here, and a cgroup limits processes",
+    "TestLambdaBehavior::test_runtime_introspection_x86": "there is no /lambda-entrypoint.sh here",
 }
 
 ECHO = {

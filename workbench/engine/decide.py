@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from workbench.model.attached import NOTHING, Attached
-from workbench.model.errors import ResourceConflict, ResourceNotFound
+from workbench.model.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
 from workbench.model.functions import Alias, FunctionState, FunctionVersion
 from workbench.model.names import LATEST, Account, FunctionRef
 
@@ -65,7 +65,37 @@ class Tables:
     functions: dict[str, Function] = field(default_factory=dict)
     #: Why the last environment of a function's version ended.
     last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
-    pools: dict[tuple[str, str, str, str], Pool] = field(default_factory=dict)
+    pools: dict[PoolKey, Pool] = field(default_factory=dict)
+
+
+#: Name, version, revision, backend, and the tenant where a function keeps tenants apart: no environment serves two.
+PoolKey = tuple[str, str, str, str, str | None]
+
+
+def pool_key(version: FunctionVersion, backend: str, tenant: str | None) -> PoolKey:
+    """The pool of a version's environments on a backend."""
+    return version.name, version.version, version.revision_id, backend, tenant
+
+
+def check_tenant(version: FunctionVersion, tenant: str | None) -> None:
+    """A function that keeps tenants apart must be told whose invocation it is, and no other may.
+
+    Source: Lambda Developer Guide, "Tenant isolation"; the second text is a guess.
+
+    Raises:
+        InvalidParameterValue: the tenant is missing, or one too many.
+    """
+    apart = version.configuration.settings.get("TenancyConfig")
+    if apart and tenant is None:
+        raise InvalidParameterValue(
+            "The invoked function is enabled with tenancy configuration. "
+            "Add a valid tenant ID in your request and try again."
+        )
+    if tenant is not None and not apart:
+        raise InvalidParameterValue(
+            "The invoked function is not enabled with tenancy configuration. "
+            "Remove the tenant ID from your request and try again."
+        )
 
 
 def route(tables: Tables, ref: FunctionRef, draw: float) -> FunctionVersion:

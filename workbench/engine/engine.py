@@ -18,7 +18,7 @@ from typing import Any
 
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
-from workbench.engine.decide import Placement, Pool, Road, Tables, admit, place, route
+from workbench.engine.decide import Placement, Pool, Road, Tables, admit, check_tenant, place, pool_key, route
 from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import Functions
@@ -237,13 +237,15 @@ class Engine(AttachedResources, AccountResources):
         """Route, admit and place one invocation.
 
         Raises:
-            ResourceNotFound, ResourceConflict, RecursiveInvocation, TooManyRequests: before anything was started.
+            ResourceNotFound, ResourceConflict, InvalidParameterValue, RecursiveInvocation, TooManyRequests: before
+            anything was started.
         """
         if self._closing:
             raise EngineGone("the engine is stopping")
         ref = request.function
         tables = self._tables
         version = route(tables, ref, self._random.random())
+        check_tenant(version, request.tenant_id)
         trace_id, depth = lengthened(request.trace_id or new_trace_id(), ref.name)
         if depth > MOST and tables.functions[ref.name].attached.recursive_loop != "Allow":
             raise RecursiveInvocation(
@@ -290,7 +292,7 @@ class Engine(AttachedResources, AccountResources):
             invocation.provisioned = False
             self._count(invocation)
         backend = request.backend or self._default_backend
-        key = (version.name, version.version, version.revision_id, backend)
+        key = pool_key(version, backend, request.tenant_id)
         pool = self._tables.pools.get(key)
         if pool is None:
             pool = self._tables.pools[key] = Pool()
@@ -338,7 +340,7 @@ class Engine(AttachedResources, AccountResources):
             return
         invocation.environment = identity
         version = invocation.version
-        self._tables.pools.setdefault((version.name, version.version, version.revision_id, backend), pool)
+        self._tables.pools.setdefault(pool_key(version, backend, invocation.request.tenant_id), pool)
         environment = ExecutionEnvironment(self._services, identity, version, host, pool)
         environment.retired = None if self._current(version) else _CHANGED
         await environment.boot(invocation)
@@ -403,7 +405,7 @@ class Engine(AttachedResources, AccountResources):
         self._place(invocation)
 
     async def _enqueue(self, request: InvokeRequest) -> InvocationResult:
-        route(self._tables, request.function, 0.0)
+        check_tenant(route(self._tables, request.function, 0.0), request.tenant_id)
         request_id = new_request_id()
         trace_id = request.trace_id or new_trace_id()
         await self._queue.put(
@@ -414,6 +416,7 @@ class Engine(AttachedResources, AccountResources):
                 payload=request.payload,
                 trace_id=trace_id,
                 backend=request.backend,
+                tenant_id=request.tenant_id,
                 accepted=self._clock.time(),
             )
         )
@@ -426,11 +429,12 @@ class Engine(AttachedResources, AccountResources):
             type=InvocationType.EVENT,
             trace_id=event.trace_id,
             backend=event.backend,
+            tenant_id=event.tenant_id,
         )
         return self._submit(request, event.request_id)
 
     async def _dry_run(self, request: InvokeRequest) -> InvocationResult:
-        route(self._tables, request.function, 0.0)
+        check_tenant(route(self._tables, request.function, 0.0), request.tenant_id)
         return InvocationResult(request_id=new_request_id(), status=InvocationStatus.SUCCESS)
 
     # -- environments

@@ -21,7 +21,7 @@ _LINEAGE = re.compile(r";?Lineage=([^;]*)")
 def lengthened(trace_id: str, function: str) -> tuple[str, int]:
     """The header with this invocation of the function in it, and how many invocations of it that makes."""
     mark = f"{crc32(function.encode()):08x}"
-    found = _LINEAGE.search(trace_id)
+    found = _LINEAGE.search(trace_id) if "Lineage=" in trace_id else None
     if found is None:
         return f"{trace_id};Lineage={mark}:1", 1
     counts: dict[str, int] = {}

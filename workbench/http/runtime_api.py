@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import itertools
 import json
 import socket as sockets
 import uuid
@@ -146,7 +147,7 @@ class _Connection(HttpProtocol):
             super().oversized(request)
 
     def _reply(self, event: NextEvent) -> None:
-        self._listener.invocation_id = invocation_id = str(uuid.uuid4())
+        invocation_id = self._listener.next_invocation_id()
         optional = f"Lambda-Runtime-Client-Context: {event.client_context}\r\n" if event.client_context else ""
         if event.tenant_id is not None:
             optional += f"Lambda-Runtime-Aws-Tenant-Id: {event.tenant_id}\r\n"
@@ -225,6 +226,7 @@ class _RuntimeListener:
         self.address = ""
         #: Of the attempt that runs; a retry of an invocation keeps its request id and has another of these.
         self.invocation_id = ""
+        self._ids, self._numbers = str(uuid.uuid4())[:24], itertools.count(1)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._extensions: set[_Connection] = set()
@@ -234,6 +236,11 @@ class _RuntimeListener:
         self.address = f"{host}:{port}"
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
+
+    def next_invocation_id(self) -> str:
+        """Another one for each event that is handed out."""
+        self.invocation_id = f"{self._ids}{next(self._numbers):012x}"
+        return self.invocation_id
 
     def refuse(self, request: Request) -> Answer | None:
         """A runtime may leave the invocation id out of what it posts; it may not send another."""

@@ -94,3 +94,4 @@ class QueuedEvent:
     accepted: float
     attempts: int = 0
     due: float = 0.0
+    tenant_id: str | None = None
