@@ -143,10 +143,21 @@ async def test_answers_that_are_not(answer: bytes, words: str) -> None:
 
 
 async def test_nobody_there() -> None:
-    async with running(Server().http, **POST) as courier:
-        pass
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    courier = couriers.courier(Destination(port, **POST), connect)
     with pytest.raises(ConnectionRefusedError):
         await courier.send(RECORDS)
+
+
+async def test_a_closed_courier_makes_no_connection_any_more() -> None:
+    server = Server(OK, OK)
+    async with running(server.http, **POST) as courier:
+        await courier.send(RECORDS)
+        courier.close()
+        with pytest.raises(OSError, match="nobody to deliver to"):
+            await courier.send(RECORDS)
+    assert server.connections == 1
 
 
 async def test_tcp_is_a_record_a_line() -> None:

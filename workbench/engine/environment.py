@@ -486,6 +486,8 @@ class ExecutionEnvironment:
         if budget <= 0:
             return
         begun = self._clock.monotonic_ns()
+        if self._sandbox.alive:
+            await self.extensions.flush()
         await self._sandbox.signal_runtime(signal.SIGTERM)
         await self._runtime_gone_within(budget * _RUNTIME_SHARE)
         await self._sandbox.signal_runtime(signal.SIGKILL)

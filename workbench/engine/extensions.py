@@ -41,8 +41,9 @@ from workbench.model.names import Account
 
 #: An extension that has reported an error has this time to exit by itself; one that exited, to be heard to the end.
 _EXIT_SECONDS, _LAST_WORDS_SECONDS = 0.2, 0.05
-#: What telemetry there is when SHUTDOWN begins has this time to arrive before the event does.
-_FLUSH_SECONDS = 0.3
+#: What telemetry there is when SHUTDOWN begins has this time to arrive before the runtime has to go, and again before
+#: the event.
+_FLUSH_SECONDS = 0.1
 
 
 class ShutdownReason(StrEnum):
@@ -209,6 +210,10 @@ class Extensions:
         else:
             self._telemetry.resume()
 
+    async def flush(self) -> None:
+        """Deliver what telemetry there is, while everybody who listens still runs."""
+        await self._telemetry.flush(_FLUSH_SECONDS)
+
     async def shutdown(self, reason: ShutdownReason, seconds: float) -> None:
         """Give those that subscribed to SHUTDOWN the event, kill the others, and wait at most `seconds` for all to end.
 
@@ -216,7 +221,8 @@ class Extensions:
         """
         self._shutting_down = True
         deadline = self._clock.monotonic_ns() + int(seconds * 1e9)
-        await self._telemetry.flush(min(_FLUSH_SECONDS, seconds))
+        if self._processes:
+            await self._telemetry.flush(min(_FLUSH_SECONDS, seconds))
         left = max(deadline - self._clock.monotonic_ns(), 0) / 1e9
         event = shutdown_event(reason, int((self._clock.time() + left) * 1000))
         told = self._registrations.send(SHUTDOWN, event)

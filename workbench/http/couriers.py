@@ -34,6 +34,7 @@ class TcpCourier:
         self._connect = connect
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._closed = False
 
     async def send(self, records: list[bytes]) -> None:
         """Write them; whether the other end takes them from the socket, TCP does not tell."""
@@ -42,17 +43,32 @@ class TcpCourier:
             writer.write(b"\n".join(records) + b"\n")
             await writer.drain()
         except BaseException:
-            self.close()
+            self._drop()
             raise
 
     async def _opened(self) -> asyncio.StreamWriter:
+        self._may_go_on()
         if self._writer is None or self._reader is None or self._reader.at_eof():
-            self.close()
+            self._drop()
             connection = await self._connect(self._destination.port)
+            try:
+                self._may_go_on()
+            except OSError:
+                connection.close()
+                raise
             self._reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_ANSWER)
         return self._writer
 
+    def _may_go_on(self) -> None:
+        if self._closed:
+            raise OSError("there is nobody to deliver to any more")
+
     def close(self) -> None:
+        """Let go of the connection, and make no other."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._writer is not None:
             self._writer.transport.abort()
         self._reader = self._writer = None
@@ -88,10 +104,10 @@ class HttpCourier(TcpCourier):
                 await writer.drain()
             await self._read(answer)
         except BaseException:
-            self.close()
+            self._drop()
             raise
         if not answer.keep:
-            self.close()
+            self._drop()
         if not 200 <= answer.status < 300:
             raise OSError(f"the subscriber answered {answer.status}")
 
