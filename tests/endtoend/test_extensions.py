@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.endtoend.conftest import SAMPLES
+from tests.endtoend.conftest import SAMPLES, Shell
 from tests.support import require_docker, require_tool
 from workbench import app
 from workbench.client.port import EnginePort
@@ -28,7 +28,7 @@ from workbench.model.names import FunctionRef
 
 RUNTIME = "python{}.{}".format(*sys.version_info)
 ROLE = "arn:aws:iam::000000000000:role/r"
-LAYER = SAMPLES / "telemetry_layer" / "extensions"
+LAYER = SAMPLES / "layers" / "telemetry" / "extensions"
 HANDLER = """
 import os, time
 def handler(event, context):
@@ -386,3 +386,13 @@ async def test_powertools_in_a_layer_and_their_json_as_objects(running: Running,
     assert json.loads(result.payload) == "aws_lambda_powertools.logging.logger"
     (line,) = [event["record"] for event in events if event["type"] == "function"]
     assert (line["message"], line["n"], line["function_request_id"]) == ("at work", 7, result.request_id)
+
+
+@pytest.mark.parametrize("backend", BACKENDS[:2])
+def test_the_sample_is_observed(shell: Shell, backend: str) -> None:
+    require_tool("curl")
+    code, out, err = shell.fire("observed", "--event", "{}", "--backend", backend)
+    assert (code, json.loads(out)) == (0, {"message": "look at the log"})
+    assert "EXTENSION\tName: collector\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in err
+    assert 'watcher.sh: {"eventType":"INVOKE"' in err
+    assert "collecting for observed" in err

@@ -63,7 +63,8 @@ def test_an_unknown_function_is_one_line_that_lists_what_there_is(shell: Shell) 
     (line,) = [line for line in err.splitlines() if "trusted code only" not in line]
     assert line == (
         "workbench: there is no function 'nosuch'; "
-        "there are: chatty, counter, crash, hello, init_error, layered, node_hello, oom, shell_hello, slow, timeout"
+        "there are: chatty, counter, crash, hello, init_error, layered, node_hello, observed, oom, shell_hello, slow, "
+        "timeout"
     )
 
 
