@@ -14,7 +14,7 @@ from workbench.client.recording import Player, Tape, merge, player_port, recorde
 from workbench.live.view import Delta
 from workbench.model.codec import encode
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.errors import UsageError
+from workbench.model.errors import ResourceNotFound, UsageError
 from workbench.tui.mirror import Mirror
 
 
@@ -136,6 +136,34 @@ async def test_its_status_says_that_it_is_a_recording(film: Film) -> None:
     assert status.backend_why == "a recording: film.ndjson"
 
 
+async def test_versions_and_aliases_are_those_of_the_moment(tmp_path: Path) -> None:
+    engine, tape = FakeEngine(), Tape(tmp_path / "film.ndjson")
+    port = recorded(engine, tape)
+    await port.status()
+    engine.function("hello")
+    since = (await port.changes(0)).seq
+    engine.advance(1000)
+    engine.function("hello", version="1")
+    engine.alias("hello", "live", "1")
+    since = (await port.changes(since)).seq
+    engine.advance(1000)
+    engine.run("r", "hello", "e-1")
+    await port.changes(since)
+    tape.close()
+    assert tape.path.read_bytes().count(b'"published"') == 2
+    film = Film(tape.path)
+    player = film.play()
+    await player.changes(0)
+    assert [version.version for version in await player.list_versions("hello")] == ["$LATEST"]
+    film.time.now += 1
+    await player.changes(1)
+    assert await player.list_versions("hello") == await engine.list_versions("hello")
+    assert await player.list_aliases("hello") == await engine.list_aliases("hello")
+    with pytest.raises(ResourceNotFound, match="does not hold the versions of 'nobody'"):
+        await player.list_versions("nobody")
+    player.close()
+
+
 async def test_what_needs_an_engine_is_refused(film: Film) -> None:
     port = player_port(film.play())
     with pytest.raises(UsageError, match="this is a recording"):
@@ -159,9 +187,9 @@ def keep(count: int) -> Callable[[list[bytes]], bytes]:
         (lambda lines: lines[0].replace(b'"v":1', b'"v":2') + lines[1], 1, "a newer Workbench made this recording"),
         (lambda lines: lines[0].replace(b'"pid":4711', b'"pid":"x"') + lines[1], 1, "EngineStatus.pid"),
         (keep(1), 2, "a recording begins with everything there is"),
-        (lambda lines: lines[0] + lines[2], 2, "a recording begins with everything there is"),
+        (lambda lines: lines[0] + lines[3], 2, "a recording begins with everything there is"),
         (lambda lines: lines[0] + lines[1][:-20], 2, "the recording breaks off here"),
-        (lambda lines: lines[0] + lines[1].replace(b'"v":1', b'"v":9'), 2, "a newer Workbench made this recording"),
+        (lambda lines: lines[0] + lines[2].replace(b'"v":1', b'"v":9'), 2, "a newer Workbench made this recording"),
     ],
 )
 async def test_a_file_that_is_no_recording_is_refused_with_its_line(

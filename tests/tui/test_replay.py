@@ -74,16 +74,16 @@ async def test_the_end_is_told_once(face: Face) -> None:
 
 @pytest.fixture
 def broken(film: Path) -> Path:
-    """It breaks off in its fourth line."""
+    """It breaks off in its sixth line: before it are the header, two functions, and two deltas."""
     lines = film.read_bytes().splitlines(keepends=True)
-    film.write_bytes(b"".join(lines[:3]) + lines[3][:-9])
+    film.write_bytes(b"".join(lines[:5]) + lines[5][:-9])
     return film
 
 
 async def test_damage_is_told_with_its_line(broken: Path, engine: FakeEngine) -> None:
     async with playing(broken, engine) as face:
         await face.frame(60_000)
-        assert face.said == [f"Recording: {broken}:4: the recording breaks off here"]
+        assert face.said == [f"Recording: {broken}:6: the recording breaks off here"]
         assert face.app.mirror.totals.invocations == 1
 
 

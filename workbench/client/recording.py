@@ -6,21 +6,33 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.client.port import EnginePort
 from workbench.live.view import CELLS, FORMAT, Cell, Delta, EngineStatus
 from workbench.model.codec import decode, encode
-from workbench.model.errors import UsageError
+from workbench.model.errors import ResourceNotFound, UsageError
+from workbench.model.functions import Alias, FunctionVersion
 
 #: What the first line says it is, and the version of that line.
 KIND, VERSION = "workbench recording", 1
 #: Bytes of a line beyond which a file is no recording of ours.
 MAX_LINE = 128_000_000
+#: What of a function's view tells that its versions or aliases are others now.
+_PUBLISHED = ("state", "runtime", "handler", "memory_size", "timeout", "versions", "aliases", "dirty")
 #: Deltas that one frame takes in at most, and lines of log that it hands on.
 _AT_ONCE, _LOGS = 250, 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A function's versions and aliases, which the live view only names."""
+
+    function: str
+    versions: tuple[FunctionVersion, ...]
+    aliases: tuple[Alias, ...]
 
 
 # -- writing
@@ -59,6 +71,10 @@ class Tape:
             self._written = delta.t_mono_ns
             self._write(encode(delta))
 
+    def publish(self, published: Published) -> None:
+        """Write the versions and aliases that the next delta is about."""
+        self._write({"published": encode(published)})
+
     def close(self) -> None:
         """End the file with the moment of the last delta that was seen, so that a quiet end is as long as it was."""
         last = self._last
@@ -88,6 +104,7 @@ class _Recorded:
     def __init__(self, port: EnginePort, tape: Tape) -> None:
         self._port = port
         self._tape = tape
+        self._known: dict[str, object] = {}
 
     async def status(self) -> EngineStatus:
         status = await self._port.status()
@@ -96,8 +113,20 @@ class _Recorded:
 
     async def changes(self, since: int) -> Delta:
         delta = await self._port.changes(since)
+        for view in delta.functions:
+            facts = encode([getattr(view, name) for name in _PUBLISHED])
+            if self._known.get(view.name) != facts:
+                self._known[view.name] = facts
+                await self._publish(view.name)
         self._tape.take(delta)
         return delta
+
+    async def _publish(self, name: str) -> None:
+        try:
+            versions, aliases = await self._port.list_versions(name), await self._port.list_aliases(name)
+        except ResourceNotFound:  # deleted meanwhile: a later delta says so
+            return
+        self._tape.publish(Published(function=name, versions=versions, aliases=aliases))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
@@ -129,6 +158,9 @@ class Player:
         self._speed = speed
         self._now = now
         self._line = 0
+        #: Versions and aliases as of the last delta, and those that come with the next one.
+        self._published: dict[str, Published] = {}
+        self._publishing: dict[str, Published] = {}
         try:
             self._file = path.open("rb")
         except OSError as error:
@@ -195,6 +227,18 @@ class Player:
             seq=last.seq, t_mono_ns=last.t_mono_ns + ahead, wall=last.wall + ahead / 1e9, totals=replace(last.totals)
         )
 
+    async def list_versions(self, name: str) -> tuple[FunctionVersion, ...]:
+        return self._of(name).versions
+
+    async def list_aliases(self, function: str) -> tuple[Alias, ...]:
+        return self._of(function).aliases
+
+    def _of(self, function: str) -> Published:
+        found = self._published.get(function)
+        if found is None:
+            raise ResourceNotFound(f"the recording does not hold the versions of '{function}'")
+        return found
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(EnginePort, name):
             raise AttributeError(name)
@@ -209,6 +253,8 @@ class Player:
         """The next delta becomes the last one. A clock that goes back is another engine's: it takes no time."""
         assert self._next is not None
         self._last, self._last_at = self._next, self._next_at
+        self._published |= self._publishing
+        self._publishing = {}
         try:
             self._next = self._read()
         except ValueError as error:
@@ -233,7 +279,9 @@ class Player:
         Raises:
             ValueError: it is no delta, or not whole.
         """
-        data = self._json()
+        while isinstance(data := self._json(), dict) and "published" in data:
+            published: Published = decode(Published, data["published"])
+            self._publishing[published.function] = published
         if data is None:
             return None
         delta: Delta = decode(Delta, data)
