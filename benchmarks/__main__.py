@@ -3,6 +3,7 @@
 start   `workbench --help` and a one-shot `workbench fire`, beside `python -c pass` and a plain official client
 warm    a warm invocation through the AWS endpoint, beside a TCP ping-pong
 cold    a cold start by backend, beside a plain official client
+control GetFunction and CreateFunction beside a request that does nothing; 200 functions churned by eight clients
 flood   1 GB of log in one invocation, and 100 MB without a newline (only when named)
 """
 
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cold, flood, start, warm
+from benchmarks import cold, control, flood, start, warm
 from benchmarks.tools import machine
 
-ALL = {"start": start.run, "warm": warm.run, "cold": cold.run}
+ALL = {"start": start.run, "warm": warm.run, "cold": cold.run, "control": control.run}
 #: They take long: only when they are named.
 NAMED = {"flood": flood.run}
 
