@@ -309,3 +309,35 @@ async def test_telemetry_names_the_errors_that_the_platform_finds(
         records = [json.loads(line) for line in ((await made.invoke()).log or "").splitlines()]
         (ended,) = [record["record"] for record in records if record["type"] == "platform.runtimeDone"]
         assert (ended["status"], ended["errorType"]) == ("error", kind)
+
+
+async def test_what_is_killed_while_it_is_reset_is_not_kept(stage: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.create(timeout=1)
+    pending = stage.submit(payload=b'"hang"')
+    await stage.clock.settle()
+    (environment,) = stage.backend.environments
+    resetting = asyncio.Event()
+    monkeypatch.setattr(environment, "reset", resetting.wait)
+    await stage.clock.advance(1.5)
+    assert not pending.done()
+    await stage.engine.stop_environment(environment.id)
+    resetting.set()
+    await stage.clock.settle()
+    assert (await pending).status is InvocationStatus.TIMEOUT
+    assert await stage.states() == ["stopped"]
+
+
+async def test_a_reset_that_fails_ends_the_environment(stage: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> None:
+        raise KeyError("a plugin's bug")
+
+    await stage.create(timeout=1)
+    pending = stage.submit(payload=b'"hang"')
+    await stage.clock.settle()
+    (environment,) = stage.backend.environments
+    monkeypatch.setattr(environment, "reset", broken)
+    await stage.clock.advance(1.5)
+    result = await pending
+    assert result.status is InvocationStatus.TIMEOUT
+    assert "a plugin's bug" in (result.log or "")
+    assert (await fire(stage)).environment != result.environment

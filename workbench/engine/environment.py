@@ -581,6 +581,7 @@ class ExecutionEnvironment:
 
     def kill(self, reason: str) -> None:
         """End it now; an invocation in it fails as when its sandbox is killed."""
+        self.retired = self.retired or reason  # one whose invocation is failing already is not kept
         invocation = self._journal.invocation
         if invocation is not None and not (self.state is EnvironmentState.STOPPING or self.state.final):
             failure = Failure(
