@@ -48,7 +48,7 @@ class Output:
             if not self._lines:
                 taken = self._take()
                 room -= taken
-                if not taken:
+                if not taken and not self._lines:
                     break
             lines -= self._hand_on(lines)
         if not self._lines and self._partial:
@@ -57,8 +57,7 @@ class Output:
 
     def close(self) -> None:
         """Take in what is left, within bounds, and let go."""
-        if self._open:
-            self.drain()
+        self.drain()
         self._lines.clear()
         self._close()
         self.started()
@@ -87,6 +86,9 @@ class Output:
             return 0
         if not chunk:
             self._close()
+            if self._partial:  # nobody is left to finish the line
+                self._lines.append(bytes(self._partial))
+                self._partial.clear()
             return 0
         size = len(chunk)
         if self._partial:
