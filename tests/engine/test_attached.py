@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.world import World, world
+from tests.engine.world import World, configured, world
 from workbench.model.attached import Attached, EventInvokeConfig, RuntimeManagement, ScalingConfig, UpdateRuntimeOn
 from workbench.model.errors import (
     InvalidParameterValue,
@@ -147,6 +147,32 @@ async def test_a_policy_guards_itself_by_its_revision(made: World) -> None:
     await engine.remove_permission(live, "b")
     with pytest.raises(ResourceNotFound, match=r"The resource you requested does not exist\."):
         await engine.get_policy(live)
+
+
+async def test_a_policy_and_a_publication_change_the_revision_but_not_what_runs(made: World) -> None:
+    engine = made.engine
+    await made.invoke()
+    (before,) = await made.environments()
+    revisions = [(await engine.get_function(F)).revision_id]
+    await engine.add_permission(F, {"Sid": "a"})
+    revisions.append((await engine.get_function(F)).revision_id)
+    assert (await engine.get_policy(F)).revision_id == revisions[-1]
+    await engine.update_function_configuration("f", configured(timeout=9))
+    await made.clock.settle()
+    revisions.append((await engine.get_function(F)).revision_id)
+    await engine.publish_version("f", revision_id=revisions[-1])
+    revisions.append((await engine.get_function(F)).revision_id)
+    assert len(set(revisions)) == 4
+    live, alias = FunctionRef("f", "live"), await engine.get_alias("f", "live")
+    await engine.add_permission(live, {"Sid": "a"}, revision_id=alias.revision_id)
+    assert (await engine.get_policy(live)).revision_id == (await engine.get_alias("f", "live")).revision_id
+    await made.invoke()
+    ran = [view.id for view in await made.environments() if view.invocations and not view.state.final]
+    await engine.add_permission(F, {"Sid": "b"})
+    await engine.remove_permission(F, "a")
+    await made.invoke()
+    assert [view.id for view in await made.environments() if view.invocations and not view.state.final] == ran
+    assert before.id not in ran
 
 
 async def test_statements_that_come_at_once_are_all_kept(made: World) -> None:

@@ -420,8 +420,9 @@ async def test_one_of_two_updates_at_once_is_refused(made: World) -> None:
 
 @pytest.mark.parametrize("call", ["code", "configuration", "publish", "alias"])
 async def test_a_wrong_revision_is_refused_in_awss_words(made: World, call: str) -> None:
-    latest = await made.create()
+    await made.create()
     await made.engine.publish_version("f")
+    latest = await get(made)
     alias = await made.engine.create_alias("f", "live", "1")
     calls: dict[str, Callable[[str], Awaitable[Any]]] = {
         "code": lambda given: made.engine.update_function_code("f", archive({"app.py": "2"}), revision_id=given),

@@ -263,6 +263,7 @@ class Functions:
 
         published = await self._thread.run(self._store.publish, latest.name, build)
         self._take(published)
+        await self._touch(latest, _revision())
         if published.state is FunctionState.PENDING or published.update_status is UpdateStatus.IN_PROGRESS:
             self._spawn(self._activate(published))
         return published
@@ -345,9 +346,33 @@ class Functions:
         `shared` is for decisions that look at the other functions too. It is durable when this returns.
         """
         async with self._account_lock if shared else nullcontext(), self._lock(name):
-            attached = decide(self._tables.functions.get(name))
-            await self._thread.run(self._store.put_attached, name, attached)
-            self._take_attached(name, attached)
+            await self._attach(name, decide)
+
+    async def attach_policy(
+        self, ref: FunctionRef, decide: Callable[[Function | None], Attached], revision_id: str
+    ) -> None:
+        """Change a resource policy: the function or the alias that it belongs to takes its new revision."""
+        async with self._lock(ref.name):
+            await self._attach(ref.name, decide)
+            function = self._tables.functions[ref.name]
+            alias = function.aliases.get(ref.qualifier) if ref.qualifier else None
+            if alias is not None:
+                await self._write_alias(replace(alias, revision_id=revision_id))
+            elif ref.qualifier is None:
+                await self._touch(function.latest, revision_id)
+
+    async def _attach(self, name: str, decide: Callable[[Function | None], Attached]) -> None:
+        attached = decide(self._tables.functions.get(name))
+        await self._thread.run(self._store.put_attached, name, attached)
+        self._take_attached(name, attached)
+
+    async def _touch(self, latest: FunctionVersion, revision_id: str) -> None:
+        """Give `$LATEST` another revision, without a change of what it runs: its environments stay.
+
+        While it is in progress it is left alone: the revision changes when it settles.
+        """
+        if latest.state is FunctionState.ACTIVE and latest.update_status is UpdateStatus.SUCCESSFUL:
+            await self._write(replace(latest, revision_id=revision_id))
 
     def _take_attached(self, name: str, attached: Attached) -> None:
         function = self._tables.functions[name]

@@ -48,14 +48,18 @@ class AttachedResources:
         self, ref: FunctionRef, statement: Mapping[str, Any], *, revision_id: str | None = None
     ) -> None:
         account, revision = self._tables.account, str(uuid.uuid4())
-        await self._functions.attach(
-            ref.name, lambda function: policies.add(account, function, ref, statement, revision_id, revision)
+        await self._functions.attach_policy(
+            ref,
+            lambda function: policies.add(account, function, ref, statement, revision_id, revision),
+            revision,
         )
 
     async def remove_permission(self, ref: FunctionRef, statement_id: str, *, revision_id: str | None = None) -> None:
         account, revision = self._tables.account, str(uuid.uuid4())
-        await self._functions.attach(
-            ref.name, lambda function: policies.remove(account, function, ref, statement_id, revision_id, revision)
+        await self._functions.attach_policy(
+            ref,
+            lambda function: policies.remove(account, function, ref, statement_id, revision_id, revision),
+            revision,
         )
 
     async def get_policy(self, ref: FunctionRef) -> Policy:
@@ -65,8 +69,10 @@ class AttachedResources:
         self, ref: FunctionRef, document: Mapping[str, Any] | None, *, revision_id: str | None = None
     ) -> None:
         account, revision = self._tables.account, str(uuid.uuid4())
-        await self._functions.attach(
-            ref.name, lambda function: policies.put(account, function, ref, document, revision_id, revision)
+        await self._functions.attach_policy(
+            ref,
+            lambda function: policies.put(account, function, ref, document, revision_id, revision),
+            revision,
         )
 
     # -- function URLs

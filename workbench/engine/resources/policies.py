@@ -40,7 +40,7 @@ def add(
         raise InvalidParameterValue("We currently do not support adding policies for $LATEST.")
     function = find(account, function, ref)
     policy = function.attached.policies.get(key(ref))
-    _check_revision(policy.revision_id if policy else _own_revision(function, ref), revision_id)
+    _check_revision(function, ref, revision_id)
     statements = policy.statements if policy else []
     if any(present.get("Sid") == statement["Sid"] for present in statements):
         raise ResourceConflict(
@@ -69,7 +69,7 @@ def remove(
     left = [statement for statement in policy.statements if statement.get("Sid") != statement_id]
     if len(left) == len(policy.statements):
         raise ResourceNotFound(f"Statement {statement_id} is not found in resource policy.")
-    _check_revision(policy.revision_id, revision_id)
+    _check_revision(function, ref, revision_id)
     if not left:
         return _without(function, ref)
     return _with(function, ref, {**policy.document, "Statement": left}, new_revision)
@@ -88,7 +88,7 @@ def put(
     policy = function.attached.policies.get(key(ref))
     if document is None and policy is None:
         raise ResourceNotFound(NO_RESOURCE)
-    _check_revision(policy.revision_id if policy else _own_revision(function, ref), revision_id)
+    _check_revision(function, ref, revision_id)
     return _without(function, ref) if document is None else _with(function, ref, document, new_revision)
 
 
@@ -100,14 +100,11 @@ def get(function: Function | None, ref: FunctionRef) -> Policy:
     return policy
 
 
-def _own_revision(function: Function, ref: FunctionRef) -> str:
-    """Where there is no policy yet, the revision of the version or alias is what guards it."""
-    alias = function.aliases.get(key(ref))
-    return alias.revision_id if alias else function.versions[key(ref)].revision_id
-
-
-def _check_revision(current: str, given: str | None) -> None:
-    if given and given != current:
+def _check_revision(function: Function, ref: FunctionRef, given: str | None) -> None:
+    """A policy is guarded by its own revision, and by that of the function, version or alias that it belongs to."""
+    policy, alias = function.attached.policies.get(key(ref)), function.aliases.get(key(ref))
+    own = alias.revision_id if alias else function.versions[key(ref)].revision_id
+    if given and given not in (own, policy.revision_id if policy else own):
         raise PreconditionFailed(
             "The Revision Id provided does not match the latest Revision Id. "
             "Call the GetPolicy API to retrieve the latest Revision Id"
