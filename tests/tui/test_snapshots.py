@@ -35,6 +35,13 @@ def _greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+@pytest.fixture(autouse=True)
+def _steady_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor that blinked on a slow machine would be missing from the picture."""
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
+
+
 @pytest.fixture
 def film() -> Iterator[SimpleNamespace]:
     """The recording with a clock that only the test moves."""
@@ -145,8 +152,6 @@ def test_screen(snap_compare: Callable[..., bool], film: SimpleNamespace, screen
             await app.frame()
         await screen(app, pilot)
         await settle(app, pilot)
-        for cursor in (*app.screen.query(Input), *app.screen.query(TextArea)):
-            cursor.cursor_blink = False
         await app.frame()
         await settle(app, pilot)
 
