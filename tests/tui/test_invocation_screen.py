@@ -159,7 +159,8 @@ async def test_an_event_that_is_not_whole_is_not_replayed(open_face, engine, key
 async def test_an_event_that_is_not_whole_says_so(open_face, engine):
     engine.accepted(ID, "hello", "e-1", event=b'"' + b"x" * 9_998 + b'"')
     async with open_face() as face:
-        await face.press("3", "enter", "4", "end")
+        await face.press("3", "enter", "4")
+        await face.press("end")
         await face.settle()
         assert "the first 4.1 KB of 10.0 KB" in face.text
 
@@ -171,7 +172,8 @@ async def test_the_history_has_the_whole_event(open_face, engine):
     engine.finished(ID)
     engine.records[ID] = record(event)
     async with open_face() as face:
-        await face.press("3", "enter", "4", "end")
+        await face.press("3", "enter", "4")
+        await face.press("end")
         await face.settle()
         assert '"last": "found"' in face.text
         await face.press("5")

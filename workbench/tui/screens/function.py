@@ -13,9 +13,10 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from workbench.live.view import FunctionView
-from workbench.model.errors import WorkbenchError
+from workbench.model.errors import UsageError, WorkbenchError
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.names import LATEST
+from workbench.model.text import one_line
 from workbench.tui import aws_cli
 from workbench.tui.alias_draft import Draft
 from workbench.tui.commands import function as commands
@@ -65,6 +66,7 @@ class FunctionScreen(LiveScreen):
         self._versions: dict[str, FunctionVersion] = {}
         self._aliases: dict[str, Alias] = {}
         self._known = False
+        self._refused = ""
         self._asked_for: tuple[object, ...] = ()
         self._asked_at = 0
         self._seen: FunctionView | None = None
@@ -118,11 +120,11 @@ class FunctionScreen(LiveScreen):
             return
         mirror = self.workbench.mirror
         self._view = view = mirror.functions.get(self._view.name, self._view)
-        for name, targets in view.aliases.items():
-            if self._routing.get(name, targets) != targets:
-                self._routed[name] = mirror.now
+        rerouted = [name for name, targets in view.aliases.items() if self._routing.get(name, targets) != targets]
+        self._routed.update((name, mirror.now) for name in rerouted)
         self._routing = dict(view.aliases)
-        self._splits = splits(mirror.invocations.values(), view.name, mirror.now, self._routed)
+        if changed.tick or changed.link or rerouted:  # four times a second are enough to count thousands
+            self._splits = splits(mirror.invocations.values(), view.name, mirror.now, self._routed)
         self._ask_if_stale(view, mirror.now)
         self._draw()
 
@@ -151,7 +153,8 @@ class FunctionScreen(LiveScreen):
         panel = self.query_one("#configuration", Panel)
         row = self.versions.selected
         if row is None or row.details is None:
-            panel.write(Content.styled("Asking the engine …" if not self._known else "not known", "$foreground 50%"))
+            unknown = "not known" if self._known else self._refused or "Asking the engine …"
+            panel.write(Content.styled(one_line(unknown), "$foreground 50%"))
             return
         status = self.workbench.link.status
         panel.draw(partial(configuration, row.details, status), f"of {row.version}")
@@ -180,7 +183,7 @@ class FunctionScreen(LiveScreen):
 
     def _editors_hint(self) -> str:
         if not self._known:
-            return "Asking the engine …"
+            return one_line(self._refused) or "Asking the engine …"
         if not self._view.versions:
             return (
                 "An alias leads to a version, and by weight to a second one. Nothing is published yet: "
@@ -204,6 +207,10 @@ class FunctionScreen(LiveScreen):
             port = self.workbench.link.port
             versions = await port.list_versions(self._view.name)
             aliases = await port.list_aliases(self._view.name)
+        except UsageError as error:  # a recording, which has no engine to ask
+            self._refused = str(error)
+            self._draw()
+            return
         except (WorkbenchError, OSError) as error:
             if self._view.name in self.workbench.mirror.functions:
                 self.workbench.say_error(error)

@@ -45,7 +45,7 @@ NAMES = ("Timing", "Logs", "Response", "Event", "Context", "Environment")
 _TURNS = range(2, 6)
 _COLOURS = {"good": "$text-success", "bad": "bold $text-error", "warn": "$text-warning", "run": "bold $text-success"}
 #: Characters of a payload that are drawn; the export has all of it.
-_SHOWN = 200_000
+_SHOWN = 100_000
 
 
 class InvocationScreen(LiveScreen):
@@ -72,6 +72,7 @@ class InvocationScreen(LiveScreen):
         self._environment: EnvironmentView | None = None
         self._record: InvocationRecord | None = None
         self._asked = False
+        self._drawn: tuple[object, ...] = ()
         self._account = Account()
 
     def compose(self) -> ComposeResult:
@@ -125,6 +126,17 @@ class InvocationScreen(LiveScreen):
         self.query_one(Crumb).show(_facts(view, mirror.now))
         self.query_one(Waterfall).show(view, self._environment, mirror.now)
         record = self._record
+        if (shape := (view.status, view.finished, record is not None)) != self._drawn:
+            self._drawn = shape
+            self._draw_bodies()
+        function = mirror.functions.get(view.function)
+        self.query_one("#context", Panel).draw(partial(context, view, function, self._account, record))
+        others = [other for other in mirror.invocations.values() if other.environment == view.environment]
+        self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
+
+    def _draw_bodies(self) -> None:
+        """Event and response; they are large, and change once."""
+        view, record = self._view, self._record
         event, response = view.event, view.response
         if record is not None:
             event, response = _text(record.event) or event, _text(record.response) or response
@@ -132,10 +144,6 @@ class InvocationScreen(LiveScreen):
         waiting = Content.styled("not yet", "$foreground 50%")
         answer = payload(response[:_SHOWN], view.response_size) if view.status.ended else waiting
         self.query_one("#response", Panel).write(answer, size(view.response_size))
-        function = mirror.functions.get(view.function)
-        self.query_one("#context", Panel).draw(partial(context, view, function, self._account, record))
-        others = [other for other in mirror.invocations.values() if other.environment == view.environment]
-        self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
 
     # -- asking the engine
     @work(group="record", exclusive=True)
