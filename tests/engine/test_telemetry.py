@@ -15,6 +15,8 @@ from workbench.model import platform as pf
 from workbench.testing.clock import VirtualClock
 
 ALL = ("platform", "function", "extension")
+#: Beyond what can be parsed: a line of the function like any other.
+DEEP = '{"a":' * 20_000 + "1" + "}" * 20_000
 
 
 class Courier:
@@ -262,6 +264,8 @@ async def test_what_comes_during_a_delivery_is_flushed_too(world: World) -> None
         ("2022-12-13", True, "plain", "plain"),
         ("2022-12-13", True, "{broken", "{broken"),
         ("2022-12-13", True, "[1]", "[1]"),
+        ("2022-12-13", True, '{"a":NaN}', '{"a":NaN}'),
+        pytest.param("2022-12-13", True, DEEP, DEEP, id="deep"),
     ],
 )
 async def test_lines_of_a_json_log_are_objects_from_the_second_schema_on(

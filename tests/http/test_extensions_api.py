@@ -108,6 +108,7 @@ async def test_registration(client: Runtime) -> None:
     [
         ({}, b"{}", "Extension.InvalidExtensionName", "Empty extension name"),
         ({"Lambda_Extension_Name": "i"}, b"{", "InvalidRequestFormat", None),
+        pytest.param({"Lambda_Extension_Name": "i"}, b"[" * 100_000, "InvalidRequestFormat", None, id="deep"),
         ({"Lambda_Extension_Name": "i"}, b"[]", "InvalidRequestFormat", "the body is not a JSON object"),
         (
             {"Lambda_Extension_Name": "i"},

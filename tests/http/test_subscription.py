@@ -102,7 +102,7 @@ def test_what_is_wrong_is_named(without: str, changes: dict[str, Any], message: 
     assert read(TELEMETRY, without, **changes) == Answer(400, "ValidationError", message)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', pytest.param(b"[" * 100_000, id="deep")])
 def test_what_is_no_object(body: bytes) -> None:
     problem = Answer(400, "Logs.ValidationError", "request body is not a JSON object")
     assert read_subscription(LOGS, body) == problem

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from workbench.engine import report
 from workbench.engine.clock import Clock, Timer
@@ -235,20 +235,22 @@ class Subscriber:
         for kind, record in self._records(stream, said):
             self._add(wall, kind, record, line=stream != "platform")
 
-    def _add(self, wall: float, kind: str, record: Any, line: bool) -> None:
+    def _add(self, wall: float, kind: str, record: str, line: bool) -> None:
         self._buffer.add(_encode(wall, kind, record), line)
         if self._buffer.full:
             self._deliver()
         elif self._timer is None and not self._due:
             self._timer = self._clock.call_later(self.request.timeout_ms / 1000, self._deliver)
 
-    def _records(self, stream: str, said: PlatformEvent | str) -> list[tuple[str, Any]]:
-        """The type and record of each telemetry event that this is to this subscriber."""
+    def _records(self, stream: str, said: PlatformEvent | str) -> list[tuple[str, str]]:
+        """The type and record, as JSON, of each telemetry event that this is to this subscriber."""
         if isinstance(said, str):
-            return [(stream, _object(said) if self._objects else said)]
+            return [(stream, said if self._objects and _is_object(said) else _json(said))]
         if self.request.api == "logs":
-            return _logs_api(said, self.request.schema)
-        return [] if isinstance(said, _NOT_TOLD) else [report.record(said)]
+            events = _logs_api(said, self.request.schema)
+        else:
+            events = [] if isinstance(said, _NOT_TOLD) else [report.record(said)]
+        return [(kind, _json(record)) for kind, record in events]
 
     # -- deliveries
     def flushed(self) -> asyncio.Future[None]:
@@ -298,7 +300,8 @@ class Subscriber:
         if buffer.dropped_records:
             dropped = LogsDropped(_TOO_SLOW, buffer.dropped_records, buffer.dropped_bytes)
             buffer.dropped_records = buffer.dropped_bytes = 0
-            batch.append(_encode(self._clock.time(), *report.record(dropped)))
+            kind, record = report.record(dropped)
+            batch.append(_encode(self._clock.time(), kind, _json(record)))
         return batch
 
     async def _bring(self, batch: list[bytes]) -> None:
@@ -347,19 +350,31 @@ def _logs_api(event: PlatformEvent, schema: str) -> list[tuple[str, Any]]:
     return [*found, (kind, shown)]
 
 
-def _object(line: str) -> Any:
-    """A line of a JSON log as the object that it holds; anything else stays a string."""
-    if line.startswith("{"):
-        try:
-            return json.loads(line)
-        except ValueError:
-            return line
-    return line
+def _is_object(line: str) -> bool:
+    """Is a line of a JSON log an object? It is delivered as it stands then; anything else is a string."""
+    if not line.startswith("{"):
+        return False
+    try:
+        _decoder.decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
-def _encode(wall: float, kind: str, record: Any) -> bytes:
-    event = {"time": report.timestamp(wall), "type": kind, "record": record}
-    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _json(record: Any) -> str:
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encode(wall: float, kind: str, record: str) -> bytes:
+    """An event whose record is JSON already."""
+    return f'{{"time":"{report.timestamp(wall)}","type":"{kind}","record":{record}}}'.encode("utf-8", "replace")
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -121,7 +121,7 @@ def _events(body: bytes) -> list[str] | str:
     """The events of a registration, or what is wrong with its body."""
     try:
         wanted = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return str(error)
     if not isinstance(wanted, dict):
         return "the body is not a JSON object"

@@ -35,7 +35,7 @@ def read_subscription(api: str, body: bytes) -> TelemetryRequest | Answer:
     problems: list[str] = []
     try:
         wanted = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         wanted = None
     if not isinstance(wanted, dict):
         return Answer(400, _ERROR_TYPES[api], "request body is not a JSON object")
