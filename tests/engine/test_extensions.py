@@ -418,6 +418,36 @@ async def test_a_frozen_environment_is_thawed_for_shutdown(tmp_path: Path, opt: 
         assert watcher.kinds == ["INVOKE", "SHUTDOWN"]
 
 
+async def test_one_that_is_just_being_frozen_is_thawed_for_shutdown(
+    tmp_path: Path, opt: Opt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opt("a")
+    watcher = Watcher()
+    async with world(tmp_path / "state", freeze_after=0.1) as made:
+        made.backend.extensions = {"a": watcher}
+        await made.create()
+        await made.invoke()
+        (environment,) = made.backend.environments
+        freezing = asyncio.Event()
+
+        async def slowly() -> None:
+            await freezing.wait()
+            environment.calls.append("frozen")
+
+        monkeypatch.setattr(environment, "freeze", slowly)
+        await made.clock.advance(0.2)
+        await stop(made)
+        freezing.set()
+        await made.clock.advance(0.01)
+        calls = environment.calls
+        assert (
+            calls.index("frozen")
+            < calls.index("thaw")
+            < next(at for at, call in enumerate(calls) if call.startswith("signal"))
+        )
+        assert watcher.kinds == ["INVOKE", "SHUTDOWN"]
+
+
 @pytest.mark.parametrize(("program", "reason"), [("timeout", "timeout"), ("exit", "failure")])
 async def test_a_reset_is_a_shutdown_and_extensions_start_again(
     tmp_path: Path, opt: Opt, program: str, reason: str

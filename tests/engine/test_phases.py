@@ -12,6 +12,7 @@ import pytest
 
 from tests.engine.world import World, world
 from workbench.engine.init import init_seconds
+from workbench.model.errors import BackendError
 from workbench.model.invocations import InvocationStatus
 from workbench.model.platform import InitializationType, InitPhase
 from workbench.testing.fakes import Exit, FakeRuntime, Program, echo
@@ -221,6 +222,30 @@ async def test_phases_tell_an_init_that_failed(tmp_path: Path) -> None:
             "INIT_REPORT Init Duration: 10000.00 ms\tPhase: init\tStatus: timeout",
             "INIT_REPORT Init Duration: 2000.00 ms\tPhase: invoke\tStatus: timeout",
         ]
+
+
+async def test_a_sandbox_that_ends_while_a_failed_init_is_cleared_away_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        await made.clock.sleep(3600)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=2)
+        pending = made.submit()
+        await made.clock.settle()
+        (environment,) = made.backend.environments
+        resetting = asyncio.Event()
+        monkeypatch.setattr(environment, "reset", resetting.wait)
+        await made.clock.advance(11)
+        await environment.stop(0.0)
+        await made.clock.settle()
+        resetting.set()
+        await made.clock.settle()
+        with pytest.raises(BackendError, match="ended while it was reset"):
+            await pending
+        assert environment.calls.count("start runtime") == 1
+        assert await made.states() == ["failed"]
 
 
 async def test_without_extensions_shutdown_takes_no_time(engine: World) -> None:

@@ -225,6 +225,8 @@ class ExecutionEnvironment:
             await self._clear(why)
             if self.state is not EnvironmentState.INIT:
                 return
+            if self._gone:
+                raise BackendError(f"environment {self.id} ended while it was reset")
             if self._journal.invocation is None:
                 self._idle("INIT failed and runs again inside the next invocation")
             else:
@@ -619,7 +621,7 @@ class ExecutionEnvironment:
         for queue in (self.pool.ready, self.pool.finishing):
             if self in queue:
                 queue.remove(self)
-        thaw = self.state is EnvironmentState.FROZEN
+        thaw = self.state is EnvironmentState.FROZEN or self._freezing is not None
         self._enter(EnvironmentState.STOPPING, reason)
         self._services.spawn(self._tear_down(final, reason, why, thaw))
 
@@ -628,6 +630,8 @@ class ExecutionEnvironment:
         try:
             if self.extensions.budget > 0 and not self._gone and not self.bare:
                 if thaw:
+                    if self._freezing is not None:
+                        await self._freezing
                     await self._sandbox.thaw()
                     self.extensions.frozen(False)
                 await self._shut_down(why)

@@ -328,8 +328,8 @@ async def established(connection: socket) -> socket:
     loop = asyncio.get_running_loop()
     writable: asyncio.Future[None] = loop.create_future()
     connection.setblocking(False)
-    loop.add_writer(connection.fileno(), _done, writable)
     try:
+        loop.add_writer(connection.fileno(), _done, writable)
         await writable
         if error := connection.getsockopt(SOL_SOCKET, SO_ERROR):
             raise OSError(error, os.strerror(error))
