@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -236,10 +237,28 @@ async def test_a_request_refused_by_its_head_keeps_no_body() -> None:
     protocol, transport = Echo(), Transport()
     protocol.connection_made(transport)
     protocol.data_received(post("/no", bytes(900))[:-100])
-    assert (protocol._chunks, transport.written) == ([], b"")
+    assert (protocol._body, transport.written) == (b"", b"")
     protocol.data_received(bytes(100))
     assert transport.written == b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
     assert transport.closed
+
+
+async def test_a_body_in_tiny_chunks_takes_no_more_room_than_its_bytes() -> None:
+    protocol, transport = Echo(), Transport()
+    protocol.max_body = 1_000_000
+    protocol.connection_made(transport)
+    protocol.data_received(b"POST /x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n")
+    chunks = b"2\r\nab\r\n" * 5_000
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            protocol.data_received(chunks)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 500_000
+    protocol.data_received(b"0\r\n\r\n")
+    assert transport.written.endswith(b"ab" * 50_000)
 
 
 # -- the front door
@@ -309,7 +328,7 @@ async def test_a_large_body_from_nobody_is_not_kept(front: Front, path: str) -> 
     protocol.connection_made(transport)
     protocol.data_received(f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 300000\r\n\r\n".encode())
     protocol.data_received(bytes(299_999))
-    assert (protocol._chunks, transport.written) == ([], b"")
+    assert (protocol._body, transport.written) == (b"", b"")
     protocol.data_received(bytes(1))
     assert transport.written.startswith(b"HTTP/1.1 403 ")
     assert transport.closed

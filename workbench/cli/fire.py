@@ -221,7 +221,7 @@ def as_json(result: InvocationResult) -> dict[str, Any]:
     """A result for programs; the payload as JSON where it is JSON."""
     try:
         payload = json.loads(result.payload) if result.payload else None
-    except ValueError:
+    except (ValueError, RecursionError):
         payload = result.payload.decode("utf-8", "replace")
     return {
         "requestId": result.request_id,

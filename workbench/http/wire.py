@@ -75,7 +75,7 @@ class HttpProtocol(asyncio.Protocol):
         self._in_head = False
         self._unseen = 0
         self._early: Response | None = None
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._size = 0
         self._too_large = False
         self._sink: BodySink | None = None
@@ -180,9 +180,14 @@ class HttpProtocol(asyncio.Protocol):
         self._size += len(body)
         if self._size > self.max_body:
             self._too_large = True
-            self._chunks.clear()
+            self._body = b""
         elif not self._too_large and self._early is None:
-            self._chunks.append(body)
+            if not self._body:  # most bodies come in one piece
+                self._body = body
+                return
+            if isinstance(self._body, bytes):  # and not as a list, or one in tiny chunks would take many times its size
+                self._body = bytearray(self._body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         self._underway = False
@@ -194,8 +199,7 @@ class HttpProtocol(asyncio.Protocol):
             self._reset()
             self.send(sink.end(trailers))
             return
-        chunks = self._chunks
-        request = self._request(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        request = self._request(bytes(self._body))
         keep = bool(self._parser.should_keep_alive())
         too_large, early = self._too_large, self._early
         self._reset()

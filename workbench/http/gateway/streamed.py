@@ -35,13 +35,15 @@ async def begin(stream: ResponseStream) -> StreamedResponse | None:
             return None
         status, headers = 200, [("content-type", stream.content_type or "application/octet-stream")]
         if stream.content_type == WITH_PRELUDE:
-            while _END not in first:
+            read, seen = bytearray(first), 0
+            while (end := read.find(_END, seen)) < 0:
                 piece = await anext(pieces, None)
-                if piece is None or len(first) > _MAX_PRELUDE:
+                if piece is None or len(read) > _MAX_PRELUDE:
                     raise Malformed("what was streamed has no eight NUL bytes after its metadata")
-                first += piece
-            head, _, first = first.partition(_END)
-            status, headers = prelude(head)
+                seen = max(len(read) - len(_END) + 1, 0)  # however small the pieces, each byte is looked at once
+                read += piece
+            status, headers = prelude(bytes(read[:end]))
+            first = bytes(read[end + len(_END) :])
     except BaseException:
         await pieces.aclose()
         raise
