@@ -22,8 +22,6 @@ MAX_EXTENSIONS = 10
 INVOKE, SHUTDOWN = "INVOKE", "SHUTDOWN"
 #: Seconds that SHUTDOWN may take: nobody registered, internal extensions only, at least one external extension.
 SHUTDOWN_SECONDS = (0.0, 0.5, 2.0)
-#: The part of it that the runtime has, after SIGTERM, before the extensions' turn comes.
-RUNTIME_SHARE = 0.3
 
 Reply = Callable[[bytes], None]
 
