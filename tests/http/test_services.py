@@ -98,3 +98,13 @@ async def test_a_service_that_does_not_answer_is_told(monkeypatch: pytest.Monkey
     with pytest.raises(InvalidParameterValue, match=r"s3://bucket/code\.zip cannot be fetched: Could not"):
         await services.get_object("bucket", "code.zip", None)
     services.close()
+
+
+async def test_an_endpoint_that_is_no_url_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_EC2", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    services = ServicesAt("localhost:4566", "us-east-1")
+    with pytest.raises(InvalidParameterValue, match=r"code\.zip cannot be fetched: Invalid endpoint: localhost:4566"):
+        await services.get_object("bucket", "code.zip", None)
+    with pytest.raises(InvalidParameterValue, match="EC2 cannot be asked: Invalid endpoint: localhost:4566"):
+        await services.vpc_of(["subnet-1"], [])

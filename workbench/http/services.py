@@ -81,7 +81,7 @@ class ServicesAt:
                 f"Error occurred while GetObject. S3 Error Code: {told.get('Code')}. "
                 f"S3 Error Message: {told.get('Message')}"
             ) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, OSError, ValueError) as error:  # of an endpoint that is no URL, the last
             raise InvalidParameterValue(f"The code s3://{bucket}/{key} cannot be fetched: {error}") from error
         if len(archive) > _OBJECT_BYTES:
             raise InvalidParameterValue("Unzipped size must be smaller than 262144000 bytes")
@@ -103,6 +103,8 @@ class ServicesAt:
             found: list[Any] = call(**wanted)[what]
         except BotoCoreError:
             return []
+        except ValueError as error:
+            raise InvalidParameterValue(f"EC2 cannot be asked: {error}") from error
         except ClientError as error:
             told = error.response.get("Error", {})
             code = str(told.get("Code"))

@@ -56,7 +56,7 @@ class Sender:
 
         try:
             self._services[service](self._client(service), target, message)
-        except (BotoCoreError, ClientError, OSError) as error:
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:  # of an endpoint that is no URL, the last
             raise NotSent(f"{target} did not take a message: {error}") from error
 
     def _to_queue(self, client: Any, target: str, message: Message) -> None:
