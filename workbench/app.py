@@ -320,13 +320,15 @@ async def _close(*doors: Front | Gateway) -> None:
 async def deploy(port: EnginePort, project: Project, template: Path) -> list[str]:
     """Bring a template's functions to the engine; what was done, a line each."""
     from workbench.templates.deploy import deploy as bring
-    from workbench.templates.deploy import deploy_routes, source_of
+    from workbench.templates.deploy import deploy_routes, publish_aliases, source_of
     from workbench.templates.sam import read_layers, read_template
 
     account = await port.account()
     wanted = read_template(template, project.parameters, account)
     layers = read_layers(template, project.parameters, account)
-    return await bring(port, wanted, layers) + await deploy_routes(port, source_of(template), wanted)
+    done = await bring(port, wanted, layers)
+    done += await publish_aliases(port, wanted)
+    return done + await deploy_routes(port, source_of(template), wanted)
 
 
 async def publish_layer(port: EnginePort, content: Path, new: Callable[[bytes], NewLayerVersion]) -> str:

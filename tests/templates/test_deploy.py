@@ -15,8 +15,9 @@ from workbench.client.port import EnginePort
 from workbench.model.errors import ResourceNotFound, StateError, WorkbenchError
 from workbench.model.functions import FunctionState, UpdateStatus
 from workbench.model.names import FunctionRef
+from workbench.model.routes import ApiKind, Route
 from workbench.model.runtimes import RuntimeVersion
-from workbench.templates.deploy import deploy
+from workbench.templates.deploy import deploy, deploy_routes, publish_aliases
 from workbench.templates.sam import DesiredFunction
 
 Want = Callable[..., DesiredFunction]
@@ -96,6 +97,31 @@ async def test_a_file_that_only_was_touched_changes_nothing(port: EnginePort, wa
     desired = want()
     (desired.folder / "app.py").chmod(0o640)
     assert await deploy(port, [desired]) == []
+
+
+async def test_an_alias_of_the_template_follows_what_is_deployed(port: EnginePort, want: Want) -> None:
+    first = replace(want(), auto_publish_alias="live")
+    await deploy(port, [first])
+    assert await publish_aliases(port, [first]) == ["published version 1 of f for its alias live"]
+    await deploy(port, [first])
+    assert await publish_aliases(port, [first]) == []
+    changed = replace(want(code="2"), auto_publish_alias="live")
+    await deploy(port, [changed])
+    assert await publish_aliases(port, [changed, want("g")]) == ["published version 2 of f for its alias live"]
+    assert (await port.get_alias("f", "live")).version == "2"
+
+
+async def test_a_route_that_differs_is_changed_and_not_lost(port: EnginePort, want: Want) -> None:
+    def routed(timeout: float, *paths: str) -> list[DesiredFunction]:
+        facts = {"function": "f", "kind": ApiKind.REST, "payload": "1.0", "stage": "Prod", "api": "a"}
+        routes = [Route(method="GET", path=path, timeout=timeout, **facts) for path in paths]
+        return [replace(want(), routes=tuple(routes))]
+
+    assert await deploy_routes(port, "t", routed(29, "/a", "/b")) == ["routed GET /a to f", "routed GET /b to f"]
+    assert await deploy_routes(port, "t", routed(9, "/a")) == [
+        "changed the route GET /a to f",
+        "took away the route GET /b to f",
+    ]
 
 
 async def test_functions_of_nobody_are_left_alone(made: World, port: EnginePort, want: Want) -> None:

@@ -56,6 +56,20 @@ def test_its_http_twin(read: Read) -> None:
     assert (route.payload, route.stage, route.timeout) == ("2.0", "$default", 30.0)
 
 
+def test_an_api_may_be_referred_to(read: Read) -> None:
+    function = read(
+        """
+        Events: {A: {Type: Api, Properties: {Path: /a, Method: get}}}
+        Environment: {Variables: {URL: !Sub 'https://${ServerlessRestApi}.x', OTHER: !Ref Mine}}
+        """,
+        after="  Mine: {Type: AWS::Serverless::HttpApi}\n",
+    )
+    variables = function.configuration.environment
+    assert variables is not None
+    assert variables["URL"] == f"https://{only(function).api}.x"
+    assert len(variables["OTHER"]) == 10
+
+
 def test_an_http_event_without_a_path_is_the_default_route(read: Read) -> None:
     assert only(read("Events: {A: {Type: HttpApi}}")).path == "$default"
 

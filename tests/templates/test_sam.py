@@ -134,9 +134,9 @@ def test_everything_that_is_acted_on(one: Callable[..., DesiredFunction]) -> Non
 
 
 def test_what_is_not_acted_on_is_said(one: Callable[..., DesiredFunction]) -> None:
-    function = one("AutoPublishAlias: live\nEvents: {Api: {Type: SQS}}\n", after="    Condition: IsProduction\n")
+    function = one("KmsKeyArn: x\nEvents: {Api: {Type: SQS}}\n", after="    Condition: IsProduction\n")
     assert function.notes == (
-        "Hello: AutoPublishAlias is not acted on",
+        "Hello: KmsKeyArn is not acted on",
         "Hello: its Condition is not acted on",
         "Hello: the event Api of type SQS is not acted on",
     )
@@ -294,7 +294,8 @@ def test_bad_parameters_and_globals_are_refused(
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
-        ("Description: !Ref Nobody", "nothing is called 'Nobody'; a parameter without a default needs a value"),
+        ("Description: !Ref Nobody", "nothing is called 'Nobody'"),
+        ("AutoPublishAlias: '5'", "Hello.Properties.AutoPublishAlias: '5' is no alias name"),
         ("Description: !Ref [a]", "nothing is called '['a']'"),
         ("Description: !Ref {a: b}", "nothing is called '{'a': 'b'}'"),
         ("Description: !Ref 5", "nothing is called '5'"),

@@ -13,6 +13,7 @@ from workbench.client.port import EnginePort
 from workbench.model.errors import ResourceNotFound, WorkbenchError
 from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
 from workbench.model.names import FunctionRef
+from workbench.model.routes import Route
 from workbench.templates.layers import DesiredLayer, filled, publish
 from workbench.templates.pack import pack
 from workbench.templates.sam import DesiredFunction
@@ -52,14 +53,44 @@ def source_of(template: Path) -> str:
     return str(template.resolve())
 
 
+async def publish_aliases(port: EnginePort, functions: list[DesiredFunction]) -> list[str]:
+    """Lead each alias that a template keeps (AutoPublishAlias) to a version of what is there; what was done.
+
+    Nothing is published when `$LATEST` is as it was. Source: AWS SAM specification, "AWS::Serverless::Function".
+    """
+    done = []
+    for function in functions:
+        alias = function.auto_publish_alias
+        if alias is None:
+            continue
+        version = (await port.publish_version(function.name)).version
+        try:
+            current = await port.get_alias(function.name, alias)
+        except ResourceNotFound:
+            await port.create_alias(function.name, alias, version)
+        else:
+            if current.version == version and not current.weights:
+                continue
+            await port.update_alias(function.name, alias, version=version, weights={})
+        done.append(f"published version {version} of {function.name} for its alias {alias}")
+    return done
+
+
 async def deploy_routes(port: EnginePort, source: str, functions: list[DesiredFunction]) -> list[str]:
     """Make the routes of a template, named by `source`, those of its functions; what was done, a line each."""
     before = await port.list_routes()
     wanted = tuple(route for function in functions for route in function.routes)
     await port.put_routes(source, wanted)
     after = await port.list_routes()
-    gone = [f"took away the route {route} to {route.function}" for route in before if route not in after]
-    return [f"routed {route} to {route.function}" for route in after if route not in before] + gone
+    had, has = {_name(route) for route in before}, {_name(route) for route in after}
+    new = [route for route in after if route not in before]
+    done = [f"{'changed the route' if _name(route) in had else 'routed'} {route} to {route.function}" for route in new]
+    gone = [route for route in before if _name(route) not in has]
+    return done + [f"took away the route {route} to {route.function}" for route in gone]
+
+
+def _name(route: Route) -> tuple[str, str, str, str]:
+    return (route.api, route.method, route.path, route.function)
 
 
 async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:

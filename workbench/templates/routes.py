@@ -72,6 +72,13 @@ class RouteReader:
             notes += [f"{logical_id}: {key} of FunctionUrlConfig is not acted on" for key in unread]
         return tuple(routes), tuple(notes)
 
+    def api_id(self, name: str) -> str | None:
+        """The id of an API by its logical id, implicit ones included; None for what is no API of the template."""
+        resource = self._resources.get(name)
+        declared = isinstance(resource, dict) and resource.get("Type") in _RESOURCES.values()
+        implicit = resource is None and name in {implicit for implicit, _ in _IMPLICIT.values()}
+        return _identifier(10, self._source, name) if declared or implicit else None
+
     def _route(
         self, kind: ApiKind, where: str, function: str, event: Mapping[str, Any]
     ) -> tuple[Route, tuple[str, ...]]:
@@ -186,7 +193,8 @@ class RouteReader:
             return path
         segments = path.removeprefix("/").removesuffix("/").split("/")
         if not path.startswith("/") or (path != "/" and not all(_SEGMENT.fullmatch(each) for each in segments)):
-            raise self._document.error(f"{where}.Path: '{path}' is no path; a parameter is a whole segment", near)
+            rule = "a parameter is a whole segment" if path.startswith("/") else "it starts with /"
+            raise self._document.error(f"{where}.Path: '{path}' is no path; {rule}", near)
         if any(each.endswith("+}") for each in segments[:-1]):
             raise self._document.error(f"{where}.Path: '{path}' has a greedy parameter that is not at its end", near)
         return "/" + "/".join(segments)

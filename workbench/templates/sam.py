@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.model.functions import FunctionConfiguration
-from workbench.model.names import NAME_PATTERN, Account
+from workbench.model.names import ALIAS_PATTERN, NAME_PATTERN, Account
 from workbench.model.routes import Route
 from workbench.templates.beside import beside
 from workbench.templates.document import MAX_EXPANDED, Document, Located, load
@@ -30,7 +30,7 @@ _STORED: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 _ACTED = {
     "CodeUri", "Handler", "Runtime", "MemorySize", "Timeout", "Environment", "FunctionName", "Description",
-    "Architectures", "EphemeralStorage", "Role", "Tags", "PackageType", "Layers",
+    "Architectures", "AutoPublishAlias", "EphemeralStorage", "Role", "Tags", "PackageType", "Layers",
 }  # fmt: skip
 #: Read by nobody here: they speak to IAM and the like, and a function runs the same without.
 _NEUTRAL = {"Policies", "RolePath", "PermissionsBoundary", "AssumeRolePolicyDocument", "PropagateTags"}
@@ -52,6 +52,7 @@ class DesiredFunction:
     notes: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
     layers: tuple[DesiredLayer, ...] = ()
+    auto_publish_alias: str | None = None
 
 
 def read_template(
@@ -210,7 +211,14 @@ class _Reader:
             notes=notes + unread,
             routes=routes,
             layers=tuple(self._layers.read(referred(configuration))),
+            auto_publish_alias=self._alias(merged, where, properties),
         )
+
+    def _alias(self, values: Mapping[str, Any], where: str, near: object) -> str | None:
+        name = values.get("AutoPublishAlias")
+        if name is not None and not (isinstance(name, str) and ALIAS_PATTERN.fullmatch(name)):
+            raise self._document.error(f"{where}.AutoPublishAlias: '{name}' is no alias name", near)
+        return name
 
     def _typed(self, values: Mapping[str, Any], key: str, kind: type, default: Any, where: str, near: object) -> Any:
         value = values.get(key, default)
@@ -278,10 +286,14 @@ class _Reader:
                 return self._produce(pseudo[name], where, near)
             if self._is_layer(name):
                 return reference(name)
+            if (api := self._routes.api_id(name)) is not None:
+                return self._produce(api, where, near)
             if name in self._resources:
                 return self._produce(self._function_name(name, where, near), where, near)
         raise self._document.error(
-            f"{where}: nothing is called '{name}'; a parameter without a default needs a value", near
+            f"{where}: nothing is called '{name}'"
+            + ("; a parameter without a default needs a value" if self._declares(name) else ""),
+            near,
         )
 
     def _attribute(self, argument: Any, where: str, near: object) -> str:
@@ -294,6 +306,11 @@ class _Reader:
                 arn = self._account.function_arn(self._function_name(logical_id, where, near))
                 return self._produce(arn, where, near)
         raise self._document.error(f"{where}: !GetAtt {argument} cannot be resolved yet", near)
+
+    def _declares(self, name: Any) -> bool:
+        """Does the template have a parameter of this name, with or without a value?"""
+        root = self._document.mapping(self._document.root, "the template")
+        return isinstance(name, str) and name in self._document.mapping(root.get("Parameters", {}), "Parameters", root)
 
     def _is_layer(self, logical_id: str) -> bool:
         resource = self._resources.get(logical_id)
