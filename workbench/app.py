@@ -151,7 +151,8 @@ async def open_engine(
                 raise
             return host
 
-        catalogue = Catalogue(project.region, cache_folder())
+        catalogue = Catalogue(project.region, cache_folder(), project.runtimes)
+        catalogue.check()
         engine = Engine(
             clock=clock,
             store=store,
@@ -177,6 +178,7 @@ async def open_engine(
                 concurrency_limit=project.concurrency_limit,
                 idle_stop=project.idle_stop,
                 max_life=project.max_life,
+                rollout_seconds=project.runtime_rollout,
                 seed=seed,
             ),
             on_stop=on_stop,
@@ -257,8 +259,6 @@ async def serve(
         api = LambdaApi(
             running.port,
             await running.port.account(),
-            runtime_version_arn=lambda runtime, architecture: running.catalogue.arn(runtime),
-            find_runtime=running.catalogue.seek,
             services=ServicesAt(project.services, project.region),
         )
         front = Front(api, Control(running.port, running.key))
@@ -358,7 +358,7 @@ async def bring_function(port: EnginePort, project: Project, template: Path, nam
 
 async def runtime_report(project: Project) -> list[tuple[str, str, str]]:
     """The runtimes that Workbench can run: identifier, what realises it here, and the mend if nothing does."""
-    catalogue = Catalogue(project.region, cache_folder())
+    catalogue = Catalogue(project.region, cache_folder(), project.runtimes)
     looks = [(runtime, await asyncio.to_thread(catalogue.look, runtime)) for runtime in catalogue.known()]
     return [(runtime, *look) for runtime, look in looks if look is not None]
 

@@ -54,13 +54,13 @@ class Gate(FakeRuntimes):
         self.missing: str | None = None
         self.broken: str | None = None
 
-    async def resolve(self, runtime: str) -> RuntimeVersion:
+    async def resolve(self, runtime: str, arn: str | None = None) -> RuntimeVersion:
         await self.opened.wait()
         if self.missing is not None:
             raise RuntimeUnavailable(self.missing)
         if self.broken is not None:
             raise StateError(self.broken)
-        return await super().resolve(runtime)
+        return await super().resolve(runtime, arn)
 
 
 @pytest.fixture
@@ -70,8 +70,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 async def made(tmp_path: Path, gate: Gate) -> AsyncIterator[World]:
-    async with world(tmp_path / "state") as opened:
-        opened.engine._functions._runtimes = opened.engine._runtimes = gate
+    async with world(tmp_path / "state", runtimes=gate) as opened:
         yield opened
 
 

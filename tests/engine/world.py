@@ -101,7 +101,12 @@ def archive(files: dict[str, str], mode: int = 0o644) -> bytes:
 
 @asynccontextmanager
 async def world(
-    state: Path, program: Program = echo, *, sender: Sender | None = None, **options: Any
+    state: Path,
+    program: Program = echo,
+    *,
+    sender: Sender | None = None,
+    runtimes: FakeRuntimes | None = None,
+    **options: Any,
 ) -> AsyncIterator[World]:
     clock, listeners = VirtualClock(), FakeListeners()
     backend = FakeBackend(listeners, program)
@@ -114,7 +119,7 @@ async def world(
         clock=clock,
         store=store,
         thread=InlineThread(store),
-        runtimes=FakeRuntimes(),
+        runtimes=runtimes or FakeRuntimes(),
         listeners=listeners,
         backend="fake",
         make_backend=make_backend,

@@ -57,11 +57,7 @@ def run() -> Run:
 
 @pytest.fixture
 def api(port: FakePort) -> LambdaApi:
-    return LambdaApi(
-        port,
-        ACCOUNT,
-        runtime_version_arn=lambda runtime, architecture: f"arn:aws:lambda:us-east-1::runtime:{runtime}-{architecture}",
-    )
+    return LambdaApi(port, ACCOUNT)
 
 
 @pytest.fixture

@@ -115,6 +115,9 @@ class FakePort:
             state_reason="The function is being created.",
             state_reason_code="Creating",
             update_status=None,
+            runtime_version=None
+            if new.image
+            else f"arn:aws:lambda:us-east-1::runtime:{new.configuration.runtime}-{new.configuration.architecture}",
         )
         settled = replace(
             version,

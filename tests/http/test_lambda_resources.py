@@ -448,7 +448,7 @@ async def test_provisioned_concurrency_becomes_ready_and_is_listed(aws: Aws) -> 
 
 # -- runtime management, recursion, scaling
 async def test_runtime_management_is_kept_per_version(aws: Aws) -> None:
-    version = f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}"
+    version = f"arn:aws:lambda:us-east-1::runtime:{'1'.rjust(64, '0')}"
     assert await aws("get_runtime_management_config", FunctionName="f") == {
         "UpdateRuntimeOn": "Auto",
         "FunctionArn": ARN,
@@ -464,6 +464,7 @@ async def test_runtime_management_is_kept_per_version(aws: Aws) -> None:
     ("params", "status"),
     [
         ({"UpdateRuntimeOn": "Manual"}, 400),
+        ({"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": f"arn:aws:lambda:us-east-1::runtime:{'2' * 64}"}, 400),
         ({"UpdateRuntimeOn": "Auto", "RuntimeVersionArn": f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}"}, 400),
         ({"UpdateRuntimeOn": "Auto", "Qualifier": "live"}, 404),
         ({"UpdateRuntimeOn": "Auto", "FunctionName": "no"}, 404),

@@ -83,7 +83,7 @@ async def test_provided_needs_nothing(machine: Path) -> None:
 
 async def test_what_is_missing_names_the_mend(machine: Path) -> None:
     catalogue = Catalogue("us-east-1", machine / "cache")
-    with pytest.raises(RuntimeUnavailable, match=r"no Node\.js 22 for runtime 'nodejs22\.x'") as missing:
+    with pytest.raises(RuntimeUnavailable, match=r"'nodejs22\.x' functions do not run here: no Node\.js 22") as missing:
         await catalogue.resolve("nodejs22.x")
     assert "nvm install 22" in missing.value.mend
     assert catalogue.look("nodejs22.x") == ("no Node.js 22 here", "nvm install 22")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from workbench.model.routes import ApiKind, Route
 from workbench.model.runtimes import RuntimeVersion
 from workbench.templates.deploy import deploy, deploy_routes, publish_aliases
 from workbench.templates.sam import DesiredFunction
+from workbench.testing.fakes import FakeRuntimes
 
 Want = Callable[..., DesiredFunction]
 
@@ -143,24 +143,15 @@ async def test_a_refused_function_is_named_and_the_others_are_brought(port: Engi
     assert [function.name for function in await port.list_functions()] == ["good"]
 
 
-class Missing:
+class Missing(FakeRuntimes):
     """Runtimes that nobody can prepare."""
 
-    def __init__(self) -> None:
-        self.gone = True
+    gone = True
 
-    def known(self) -> tuple[str, ...]:
-        return ("python3.12",)
-
-    def blocked(self, runtime: str, day: date) -> bool:
-        return False
-
-    async def resolve(self, runtime: str) -> RuntimeVersion:
+    async def resolve(self, runtime: str, arn: str | None = None) -> RuntimeVersion:
         if self.gone:
             raise StateError("no room on the disk", mend="make some")
-        from workbench.testing.fakes import FakeRuntimes
-
-        return await FakeRuntimes().resolve(runtime)
+        return await super().resolve(runtime, arn)
 
 
 async def test_a_function_that_does_not_become_ready_is_told_and_tried_again(

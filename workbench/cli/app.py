@@ -23,6 +23,7 @@ from workbench.cli import (
     publish,
     record,
     runtime_mode,
+    runtimes,
     serve,
     status,
     stop,
@@ -74,6 +75,7 @@ app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.add_typer(concurrency.app, name="concurrency")
 app.command("runtime-mode")(runtime_mode.runtime_mode)
+app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(layers.app, name="layers")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")

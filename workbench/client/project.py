@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Project:
     idle_stop: float = 300.0
     max_life: float = 7200.0
     services: str | None = None
+    runtime_rollout: float = 300.0
+    runtimes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
 
@@ -87,6 +89,11 @@ def find_project(start: Path | None = None) -> Project:
         idle_stop=float(settings("idle_stop", (int, float), 300.0)),
         max_life=float(settings("max_life", (int, float), 7200.0)),
         services=settings("services", str, "") or None,
+        runtime_rollout=float(settings("runtime_rollout", (int, float), 300.0)),
+        runtimes={
+            runtime: tuple(root / Path(path).expanduser() for path in paths)
+            for runtime, paths in settings("runtimes", dict, {}).items()
+        },
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
     )
@@ -111,6 +118,8 @@ def _settings(path: Path) -> Any:
         "max_life",
         "history",
         "services",
+        "runtime_rollout",
+        "runtimes",
     }
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")
@@ -124,6 +133,9 @@ def _settings(path: Path) -> Any:
     account = setting("account", str, DEFAULT_ACCOUNT)
     if len(account) != 12 or not account.isdigit():
         raise UsageError(f"{path}: 'account' must be twelve digits, not {account!r}")
+    for runtime, paths in setting("runtimes", dict, {}).items():
+        if not isinstance(paths, list) or not all(isinstance(program, str) for program in paths):
+            raise UsageError(f"{path}: [runtimes] takes a list of programs for each runtime; not {runtime} = {paths!r}")
     for name, bound in setting("history", dict, {}).items():
         if name not in ("invocations", "bytes") or not isinstance(bound, int) or isinstance(bound, bool) or bound < 0:
             raise UsageError(

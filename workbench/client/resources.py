@@ -20,6 +20,7 @@ from workbench.model.attached import (
 )
 from workbench.model.names import FunctionRef
 from workbench.model.records import CapacityProvider, CodeSigningConfig, EventSourceMapping
+from workbench.model.runtimes import RuntimeOverview
 
 
 class ResourcePort(Protocol):
@@ -115,10 +116,24 @@ class ResourcePort(Protocol):
 
     # -- versions
     async def put_runtime_management(self, ref: FunctionRef, config: RuntimeManagement) -> None:
-        """Choose how the runtime version of `$LATEST` or a published version changes."""
+        """Choose how the runtime version of `$LATEST` or a published version changes.
+
+        Raises:
+            InvalidParameterValue: the ARN is none of its runtime's versions, or there where none belongs.
+        """
 
     async def get_runtime_management(self, ref: FunctionRef) -> RuntimeManagement:
         """How it changes."""
+
+    async def list_runtimes(self) -> tuple[RuntimeOverview, ...]:
+        """The runtimes that Workbench can run, with the versions that are on this machine now."""
+
+    async def publish_runtime(self, runtime: str, version: str) -> RuntimeOverview:
+        """Make a version the one that functions take: an installed one, by its number or ARN. Durable, and rolled out.
+
+        Raises:
+            UsageError: there is no such runtime, or no such version here.
+        """
 
     async def put_recursive_loop(self, function: str, value: str) -> None:
         """`Allow` or `Terminate`."""

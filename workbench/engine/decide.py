@@ -68,13 +68,14 @@ class Tables:
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
 
 
-#: Name, version, revision, backend, and the tenant where a function keeps tenants apart: no environment serves two.
-PoolKey = tuple[str, str, str, str, str | None]
+#: Name, version, revision, runtime version, backend, and the tenant where a function keeps tenants apart: no
+#: environment serves two of any.
+PoolKey = tuple[str, str, str, str | None, str, str | None]
 
 
 def pool_key(version: FunctionVersion, backend: str, tenant: str | None) -> PoolKey:
     """The pool of a version's environments on a backend."""
-    return version.name, version.version, version.revision_id, backend, tenant
+    return version.name, version.version, version.revision_id, version.runtime_version, backend, tenant
 
 
 def check_tenant(version: FunctionVersion, tenant: str | None) -> None:

@@ -10,7 +10,7 @@ import itertools
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from workbench.engine.clock import Clock
 from workbench.engine.decide import Placement, Pool, Road, Tables, admit, check_tenant, place, pool_key, route
 from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
-from workbench.engine.functions import Functions
+from workbench.engine.functions import CHANGED, Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.layers import Layers
 from workbench.engine.lineage import MOST, lengthened
@@ -33,11 +33,13 @@ from workbench.engine.resources import urls
 from workbench.engine.resources.account import AccountResources
 from workbench.engine.resources.attached import AttachedResources
 from workbench.engine.resources.concurrency import unreserved
+from workbench.engine.rollouts import Rollouts
 from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
 from workbench.model.account import AccountSettings
+from workbench.model.attached import UpdateRuntimeOn
 from workbench.model.errors import (
     BackendError,
     EngineGone,
@@ -55,9 +57,8 @@ from workbench.model.invocations import InvocationResult, InvocationStatus, Invo
 from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, NewLayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.routes import Route
-from workbench.model.runtimes import RuntimeVersion
+from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
 
-_CHANGED = "the function was changed"
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
 _CLAIM_SECONDS = 0.02
@@ -71,7 +72,8 @@ class Options:
 
     An update is in progress for `update_seconds` at least: AWS takes seconds, in which the next change is refused and
     the previous code serves. A client that does not wait must find that out here too. `stream_rate`, bytes a
-    second, holds beyond a response's first 6 MB.
+    second, holds beyond a response's first 6 MB. A new runtime version reaches functions in Auto that nobody updates
+    `rollout_seconds` after it was published.
     """
 
     account: Account = field(default_factory=Account)
@@ -80,6 +82,7 @@ class Options:
     idle_stop: float = 300.0
     max_life: float = 7200.0
     update_seconds: float = 0.25
+    rollout_seconds: float = 300.0
     stream_rate: float | None = RATE
     seed: int | None = None
 
@@ -141,6 +144,9 @@ class Engine(AttachedResources, AccountResources):
             self._tables, self._services, self.backend, self._spawn, _environment_id
         )
         self._layers = Layers(options.account, clock, store, thread)
+        self._rollouts = Rollouts(
+            self._tables, clock, store, thread, runtimes, self._spawn, self._move, options.rollout_seconds
+        )
         self._functions = Functions(
             self._tables,
             clock,
@@ -153,6 +159,7 @@ class Engine(AttachedResources, AccountResources):
             self._urls_changed,
             self._layers,
             options.update_seconds,
+            self._rollouts.current,
         )
         endings = Endings(self._tables, sender, self._enqueue)
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn, endings)
@@ -168,6 +175,7 @@ class Engine(AttachedResources, AccountResources):
         self._layers.load(await self._thread.run(self._store.layers.load))
         self._functions.load(versions, aliases, await self._thread.run(self._store.attached))
         await self._load_records()
+        self._rollouts.load(await self._thread.run(self._store.records, RuntimeRollout))
         if deliver:
             self._queue.load(events)
         self._urls_changed()
@@ -342,7 +350,7 @@ class Engine(AttachedResources, AccountResources):
         version = invocation.version
         self._tables.pools.setdefault(pool_key(version, backend, invocation.request.tenant_id), pool)
         environment = ExecutionEnvironment(self._services, identity, version, host, pool)
-        environment.retired = None if self._current(version) else _CHANGED
+        environment.retired = None if self._current(version) else CHANGED
         await environment.boot(invocation)
 
     def _current(self, version: FunctionVersion) -> bool:
@@ -351,7 +359,11 @@ class Engine(AttachedResources, AccountResources):
         if function is None:
             return False
         now = function.serving if version.version == LATEST else function.versions.get(version.version)
-        return now is not None and now.revision_id == version.revision_id
+        return (
+            now is not None
+            and now.revision_id == version.revision_id
+            and now.runtime_version == version.runtime_version
+        )
 
     def _refuse(self, invocation: Invocation, error: WorkbenchError) -> None:
         """No environment can be made for it."""
@@ -444,7 +456,7 @@ class Engine(AttachedResources, AccountResources):
             raise RuntimeUnavailable(
                 f"{version.name} is a container image: Workbench keeps those, and does not run them yet"
             )
-        runtime = await self._runtimes.resolve(version.configuration.runtime)
+        runtime = await self._rollouts.boot(version)
         if (host.name, runtime.arn) not in self._prepared:
             await host.prepare(runtime)
             self._prepared.add((host.name, runtime.arn))
@@ -452,14 +464,17 @@ class Engine(AttachedResources, AccountResources):
         opt = await self._thread.run(self._store.extract_layers, version.layers) if version.layers else None
         return runtime, task, opt
 
-    def _retire(self, name: str, version: str | None) -> None:
-        """End the environments of a replaced or deleted version; running invocations finish on the old code."""
-        reason = _CHANGED if version else "the function was deleted"
+    async def _move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
+        await self._functions.move(name, number, runtime, arn, modes)
+
+    def _retire(self, name: str, version: str | None, reason: str) -> None:
+        """End the environments of a replaced or deleted version; running invocations finish on what they began with."""
         for key, pool in list(self._tables.pools.items()):
             if key[0] != name or version not in (None, key[1]):
                 continue
             for environment in list(pool.members.values()):
                 environment.retire(reason)
+        self._provisioned.reconcile(name)
 
     def _ended(self, environment: ExecutionEnvironment) -> None:
         """A pool without environments is forgotten; the next invocation makes another."""

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
@@ -20,8 +20,9 @@ from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
 from workbench.engine.layers import Layers
 from workbench.engine.ports import Runtimes, Store, StoreThread
+from workbench.engine.resources import versions
 from workbench.model import events as ev
-from workbench.model.attached import Attached
+from workbench.model.attached import Attached, RuntimeManagement, UpdateRuntimeOn
 from workbench.model.errors import (
     InvalidParameterValue,
     PreconditionFailed,
@@ -49,11 +50,19 @@ _REVISION = (
     "Call the {call} API to retrieve the latest Revision Id"
 )
 _CREATING = "The function is being created."
+#: Why environments end.
+CHANGED = "the function was changed"
+_DELETED = "the function was deleted"
+_MOVED = "its runtime version was changed"
 _log = logging.getLogger("workbench.functions")
 
 
 class Functions:
-    """The control plane. `retire` ends the environments of a version whose code or configuration was replaced."""
+    """The control plane.
+
+    `retire` ends the environments of a version whose code, configuration or runtime version was replaced;
+    `runtime_version` gives the ARN that functions of a runtime take now.
+    """
 
     def __init__(
         self,
@@ -64,10 +73,11 @@ class Functions:
         runtimes: Runtimes,
         emit: Callable[[ev.Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
-        retire: Callable[[str, str | None], None],
+        retire: Callable[[str, str | None, str], None],
         urls_changed: Callable[[], None],
         layers: Layers,
         update_seconds: float,
+        runtime_version: Callable[[str], Awaitable[str]],
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -80,6 +90,7 @@ class Functions:
         self._urls_changed = urls_changed
         self._layers = layers
         self._update_seconds = update_seconds
+        self._runtime_version = runtime_version
         # One change of a function at a time: a decision must still hold when its write has become durable.
         self._locks: dict[str, asyncio.Lock] = {}
         # What one function takes of the account's concurrency, no other may take at the same time.
@@ -117,6 +128,7 @@ class Functions:
                 state_reason_code="Creating",
                 update_status=None,
                 layers=layers,
+                runtime_version=await self._runtime_version(new.configuration.runtime) if new.image is None else None,
             )
             attached = Attached(tags=new.tags, code_signing_config=new.code_signing_config)
             await self._thread.run(self._store.put_version, version, attached)
@@ -146,7 +158,7 @@ class Functions:
             configuration = latest.configuration
             if architecture is not None:
                 configuration = replace(configuration, architecture=architecture)
-            updated = self._in_progress(latest, configuration, package)
+            updated = await self._in_progress(latest, configuration, package)
             if dry_run:
                 return updated
             await self._write(updated)
@@ -162,7 +174,7 @@ class Functions:
     ) -> FunctionVersion:
         async with self._lock(name):
             latest = self._changeable(name, revision_id)
-            updated = self._in_progress(latest, configuration, latest.code)
+            updated = await self._in_progress(latest, configuration, latest.code)
             # What stays attached may have been deleted meanwhile.
             if configuration.layers != latest.configuration.layers:
                 layers = self._layers.attach(configuration.layers)
@@ -202,7 +214,7 @@ class Functions:
                 if function.attached.urls:
                     self._urls_changed()
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name))
-                self._retire(ref.name, None)
+                self._retire(ref.name, None, _DELETED)
                 return
             if not qualifier.isdigit():
                 raise InvalidParameterValue("Deletion of aliases is not currently supported.")
@@ -219,7 +231,7 @@ class Functions:
                 del function.versions[qualifier]
                 self._take_attached(ref.name, left)
                 self._emit(ev.FunctionDeleted(self._clock.monotonic_ns(), ref.name, qualifier))
-                self._retire(ref.name, qualifier)
+                self._retire(ref.name, qualifier, CHANGED)
 
     # -- versions
     async def publish(
@@ -261,8 +273,19 @@ class Functions:
                 last_modified=self._clock.time(),
             )
 
-        published = await self._thread.run(self._store.publish, latest.name, build)
+        attached = self._tables.functions[latest.name].attached
+        management = attached.runtime_of()
+
+        def attach(published: FunctionVersion) -> Attached | None:
+            """A version is made with the mode that `$LATEST` has."""
+            if management.update_runtime_on is UpdateRuntimeOn.AUTO:
+                return None
+            kept = {**attached.runtime_management, published.version: management}
+            return replace(attached, runtime_management=kept)
+
+        published = await self._thread.run(self._store.publish, latest.name, build, attach)
         self._take(published)
+        self._take_attached(latest.name, attach(published) or attached)
         await self._touch(latest, _revision())
         if published.state is FunctionState.PENDING or published.update_status is UpdateStatus.IN_PROGRESS:
             self._spawn(self._activate(published))
@@ -361,6 +384,51 @@ class Functions:
             elif ref.qualifier is None:
                 await self._touch(function.latest, revision_id)
 
+    async def manage_runtime(
+        self, ref: FunctionRef, config: RuntimeManagement, arns: Collection[str], settled: str | None
+    ) -> None:
+        """Choose how the runtime version of a version changes. `arns` are those that it may be pinned to, and `settled`
+        is the one that Auto brings at once.
+
+        Raises:
+            ResourceNotFound, InvalidParameterValue: see `versions.manage_runtime`.
+        """
+        async with self._lock(ref.name):
+            function = self._tables.functions.get(ref.name)
+            attached = versions.manage_runtime(self._tables.account, function, ref, config, arns)
+            assert function is not None  # it has been found just now
+            version = function.versions[ref.qualifier or LATEST]
+            arn = config.runtime_version_arn
+            if config.update_runtime_on is UpdateRuntimeOn.AUTO:
+                arn = settled
+            await self._pin(version, arn or version.runtime_version, attached)
+
+    async def move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
+        """Give a version in one of these modes another runtime version, if it still is of that runtime."""
+        async with self._lock(name):
+            function = self._tables.functions.get(name)
+            version = function.versions.get(number) if function is not None else None
+            if function is None or version is None or version.configuration.runtime != runtime:
+                return
+            if version.runtime_version != arn and function.attached.runtime_of(number).update_runtime_on in modes:
+                await self._pin(version, arn, function.attached)
+
+    async def _pin(self, version: FunctionVersion, arn: str | None, attached: Attached) -> None:
+        """Write a version's runtime version together with what is attached to its function."""
+        changed = replace(version, runtime_version=arn)
+        await self._thread.run(self._store.put_version, changed, attached)
+        self._take_attached(version.name, attached)
+        if changed == version:
+            return
+        self._take(changed)
+        function = self._tables.functions[version.name]
+        serving = function.serving
+        same = serving is not None and serving.configuration.runtime == version.configuration.runtime
+        if version.version == LATEST and serving is not None and same:
+            # While an update is in progress, what still serves is another one.
+            function.serving = replace(serving, runtime_version=arn)
+        self._retire(version.name, version.version, _MOVED)
+
     async def _attach(self, name: str, decide: Callable[[Function | None], Attached]) -> None:
         attached = decide(self._tables.functions.get(name))
         await self._thread.run(self._store.put_attached, name, attached)
@@ -428,18 +496,19 @@ class Functions:
             if version.code.image is None:
                 # A function whose runtime is not here is none the worse: its invocation says what is missing.
                 with suppress(RuntimeUnavailable):
-                    await self._runtimes.resolve(version.configuration.runtime)
+                    await self._runtimes.resolve(version.configuration.runtime, version.runtime_version)
                 await self._thread.run(self._store.extract, version.code.sha256)
                 await self._thread.run(self._store.extract_layers, version.layers)
         except WorkbenchError as error:
-            settled = self._settled(version, error)
+            failure: WorkbenchError | None = error
         else:
-            settled = self._settled(version, None)
+            failure = None
         async with self._lock(version.name):
             function = self._tables.functions.get(version.name)
             current = function.versions.get(version.version) if function else None
             if current is None or current.revision_id != version.revision_id:
                 return
+            settled = self._settled(current, failure)
             try:
                 await self._write(settled)
             except StateError as error:
@@ -448,7 +517,7 @@ class Functions:
                 self._take(settled)
             if function is not None and version.version == LATEST and settled.update_status is not UpdateStatus.FAILED:
                 function.serving = settled
-                self._retire(version.name, LATEST)
+                self._retire(version.name, LATEST, CHANGED)
 
     def _settled(self, version: FunctionVersion, error: WorkbenchError | None) -> FunctionVersion:
         creating = version.state is FunctionState.PENDING
@@ -542,13 +611,20 @@ class Functions:
             raise PreconditionFailed(_REVISION.format(call="GetFunction/GetAlias"))
         return latest
 
-    def _in_progress(
+    async def _in_progress(
         self, latest: FunctionVersion, configuration: FunctionConfiguration, code: Code
     ) -> FunctionVersion:
+        before, runtime_version = latest.configuration, latest.runtime_version
+        mode = self._tables.functions[latest.name].attached.runtime_of().update_runtime_on
+        if mode is UpdateRuntimeOn.MANUAL:
+            versions.check_pinned(before, configuration)
+        elif code.image is None:
+            runtime_version = await self._runtime_version(configuration.runtime)
         return replace(
             latest,
             configuration=configuration,
             code=code,
+            runtime_version=runtime_version,
             revision_id=_revision(),
             last_modified=self._clock.time(),
             state=FunctionState.ACTIVE,

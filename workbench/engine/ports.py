@@ -17,10 +17,10 @@ from workbench.model.layers import LayerVersion
 from workbench.model.outcomes import Message
 from workbench.model.records import Record
 from workbench.model.routes import Route
-from workbench.model.runtimes import RuntimeVersion
+from workbench.model.runtimes import InstalledRuntime, RuntimeRollout, RuntimeVersion
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Record | RuntimeRollout)
 
 
 @dataclass(slots=True)
@@ -224,8 +224,13 @@ class Store(Protocol):
     def put_version(self, version: FunctionVersion, attached: Attached | None = None) -> None:
         """Write or replace one version. `attached` is what a new function comes with."""
 
-    def publish(self, name: str, build: Callable[[int], FunctionVersion]) -> FunctionVersion:
-        """Write the version that `build` makes of the function's next number."""
+    def publish(
+        self,
+        name: str,
+        build: Callable[[int], FunctionVersion],
+        attach: Callable[[FunctionVersion], Attached | None] | None = None,
+    ) -> FunctionVersion:
+        """Write the version that `build` makes of the function's next number, and what `attach` gives it."""
 
     def delete_version(self, name: str, version: str, left: Attached | None = None) -> None:
         """Forget one version. `left` is what is still attached to the function, if that changed."""
@@ -248,7 +253,7 @@ class Store(Protocol):
     def records(self, of: type[R]) -> list[R]:
         """The account's resources of one kind, by id."""
 
-    def put_record(self, record: Record) -> None:
+    def put_record(self, record: Record | RuntimeRollout) -> None:
         """Write or replace a resource of the account."""
 
     def delete_record(self, record: Record) -> None:
@@ -315,8 +320,26 @@ class Runtimes(Protocol):
     def blocked(self, runtime: str, day: date) -> bool:
         """May no function be given this runtime any more on that day?"""
 
-    async def resolve(self, runtime: str) -> RuntimeVersion:
-        """The newest runtime version.
+    def deprecation(self, runtime: str) -> date | None:
+        """The day from which AWS neither patches nor supports it, if it is known."""
+
+    def look(self, runtime: str) -> tuple[str, str] | None:
+        """What realises it here, for people, and the mend when nothing does; None for one that never runs here."""
+
+    async def installed(self, runtime: str) -> tuple[InstalledRuntime, ...]:
+        """The runtime versions that are on this machine now, oldest to newest."""
+
+    async def first(self, runtime: str) -> InstalledRuntime | None:
+        """The runtime version that functions take while none was published; None when nothing here realises it."""
+
+    async def has(self, runtime: str, arn: str) -> bool:
+        """Is this runtime version on this machine?"""
+
+    def nowhere(self, runtime: str) -> str:
+        """The ARN that a function shows where nothing realises its runtime."""
+
+    async def resolve(self, runtime: str, arn: str | None = None) -> RuntimeVersion:
+        """A runtime version, ready to be run; the `first` one without an ARN.
 
         Raises:
             RuntimeUnavailable: nothing here realises it; the message names the mend.

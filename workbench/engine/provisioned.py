@@ -88,6 +88,11 @@ class ProvisionedEnvironments:
         for number, count in wanted.items():
             version = function.versions[number]
             present = self._fleets.get(version.key)
+            if present is not None and present.version.runtime_version != version.runtime_version:
+                # They are made anew with the other runtime version; until all are there, invocations spill over.
+                del self._fleets[version.key]
+                self._dismiss(present, len(present.states))
+                present = None
             fleet = present or self._fleets.setdefault(version.key, _Fleet(version, count))
             if present is None or present.wanted != count or present.failed:
                 fleet.wanted, fleet.failed = count, False

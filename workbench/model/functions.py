@@ -64,6 +64,8 @@ class FunctionVersion:
     """`$LATEST` or one immutable published version. `last_modified` is in epoch seconds.
 
     `layers` is the code of what `configuration.layers` names, in that order; it outlives the layer versions.
+    `runtime_version` is the ARN of the runtime version that its environments get; alone of all it may change in a
+    published version.
     """
 
     name: str
@@ -79,6 +81,7 @@ class FunctionVersion:
     update_reason: str | None = None
     update_reason_code: str | None = None
     layers: tuple[Code, ...] = ()
+    runtime_version: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -4,6 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledRuntime:
+    """A runtime version that this machine can run: the language's own version such as `3.11.7`, and its program."""
+
+    runtime: str
+    version: str
+    arn: str
+    interpreter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeRollout:
+    """The runtime version that functions of a runtime take, by its ARN.
+
+    It was published at `since`, in epoch seconds. With `done`, phase two is over: every function in Auto has it.
+    """
+
+    kind: ClassVar[str] = "runtime"
+
+    id: str
+    published: str
+    since: float
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeOverview:
+    """One runtime as people are shown it. `versions` are oldest to newest; the dates are those of the catalogue.
+
+    `published` is the ARN that functions take, None where nothing here realises the runtime. `moves` is when a roll-out
+    that is under way reaches the functions in Auto that nobody touched, in epoch seconds.
+    """
+
+    id: str
+    versions: tuple[InstalledRuntime, ...]
+    published: str | None = None
+    moves: float | None = None
+    deprecation: str | None = None
+    deprecated: bool = False
+    blocked: bool = False
+    #: What would bring it, where nothing here realises it.
+    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

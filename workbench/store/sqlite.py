@@ -24,13 +24,14 @@ from workbench.model.invocations import QueuedEvent
 from workbench.model.names import LATEST
 from workbench.model.records import Record
 from workbench.model.routes import Route
+from workbench.model.runtimes import RuntimeRollout
 from workbench.store import archive as archives
 from workbench.store.folder import StateFolder, own_file, own_folder, sync_folder, write_durably
 from workbench.store.layers import TABLES as LAYER_TABLES
 from workbench.store.layers import LayerRecords, merge, merged_name
 from workbench.store.migrations import migrate
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Record | RuntimeRollout)
 
 MIGRATIONS = (
     """
@@ -170,13 +171,19 @@ class SqliteStore:
             self._put_version(version)
             self._put_attached(version.name, attached)
 
-    def publish(self, name: str, build: Callable[[int], FunctionVersion]) -> FunctionVersion:
+    def publish(
+        self,
+        name: str,
+        build: Callable[[int], FunctionVersion],
+        attach: Callable[[FunctionVersion], Attached | None] | None = None,
+    ) -> FunctionVersion:
         with self._transaction():
             row = self._db.execute("SELECT next FROM numbers WHERE function = ?", (name,)).fetchone()
             number = row[0] if row else 1
             version = build(number)
             self._db.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, number + 1))
             self._put_version(version)
+            self._put_attached(name, attach(version) if attach is not None else None)
         return version
 
     def delete_version(self, name: str, version: str, left: Attached | None = None) -> None:
@@ -221,7 +228,7 @@ class SqliteStore:
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
 
-    def put_record(self, record: Record) -> None:
+    def put_record(self, record: Record | RuntimeRollout) -> None:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (record.kind, record.id, _document(record))

@@ -30,8 +30,8 @@ from workbench.backends.api import (
     ProcessSpec,
     Usage,
 )
-from workbench.model.errors import BackendError
-from workbench.model.runtimes import RuntimeVersion
+from workbench.model.errors import BackendError, RuntimeUnavailable
+from workbench.model.runtimes import InstalledRuntime, RuntimeVersion
 
 
 class Link(Protocol):
@@ -332,10 +332,11 @@ class FakeBackend:
 
 
 class FakeRuntimes:
-    """Satisfies the engine's `Runtimes`: every identifier given is there."""
+    """Satisfies the engine's `Runtimes`: every identifier given is there, in the `versions`, oldest to newest."""
 
-    def __init__(self, *known: str) -> None:
+    def __init__(self, *known: str, versions: tuple[str, ...] = ("1",)) -> None:
         self._known = known or ("python3.12",)
+        self.versions = versions
 
     def known(self) -> tuple[str, ...]:
         return self._known
@@ -343,11 +344,39 @@ class FakeRuntimes:
     def blocked(self, runtime: str, day: date) -> bool:
         return False
 
-    async def resolve(self, runtime: str) -> RuntimeVersion:
+    def deprecation(self, runtime: str) -> date | None:
+        return None
+
+    def look(self, runtime: str) -> tuple[str, str] | None:
+        return "a fake", ""
+
+    async def installed(self, runtime: str) -> tuple[InstalledRuntime, ...]:
+        return tuple(
+            InstalledRuntime(runtime=runtime, version=version, arn=self.arn(version)) for version in self.versions
+        )
+
+    async def first(self, runtime: str) -> InstalledRuntime | None:
+        return (await self.installed(runtime))[-1] if self.versions else None
+
+    async def has(self, runtime: str, arn: str) -> bool:
+        return arn in map(self.arn, self.versions)
+
+    def nowhere(self, runtime: str) -> str:
+        return self.arn("")
+
+    @staticmethod
+    def arn(version: str) -> str:
+        """The ARN of a version, of whatever runtime."""
+        return f"arn:aws:lambda:us-east-1::runtime:{version.rjust(64, '0')}"
+
+    async def resolve(self, runtime: str, arn: str | None = None) -> RuntimeVersion:
+        version = {self.arn(version): version for version in self.versions}.get(arn or self.arn(self.versions[-1]))
+        if version is None:
+            raise RuntimeUnavailable(f"the runtime version {arn} is no longer on this machine")
         return RuntimeVersion(
             runtime=runtime,
-            label=f"{runtime.replace('python', 'python:')}.v1",
-            arn=f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}",
+            label=f"{runtime.replace('python', 'python:')}.v{version}",
+            arn=self.arn(version),
             client=Path("/var/runtime"),
             command=("{interpreter}", "{runtime}/boot.py", "{handler}"),
             interpreter=Path("/usr/bin/python3"),

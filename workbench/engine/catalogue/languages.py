@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from workbench.model.errors import RuntimeUnavailable
+from workbench.model.errors import RuntimeUnavailable, UsageError
 
 Entry = Mapping[str, Any]
 
@@ -23,15 +23,17 @@ class Program:
     prefix: Path
 
 
+#: The programs of one runtime by their version, oldest to newest; None stands for one that the function brings.
+Programs = Mapping[str, Program | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Realisation:
-    """What becomes a runtime version: all of it but the ARN, which is made of `identity`."""
+    """What becomes a runtime version, beside its program and its ARN."""
 
     label: str
-    identity: str
     client: Path
     command: tuple[str, ...]
-    program: Program | None = None
 
 
 class Language(Protocol):
@@ -40,12 +42,45 @@ class Language(Protocol):
     def look(self, entry: Entry) -> tuple[str, str]:
         """What realises an entry here, for people; and, when nothing does, the command that mends it."""
 
-    def realise(self, entry: Entry, cache: Path) -> Realisation:
-        """Find the program, and make the client's folder in `cache`.
+    def own(self, entry: Entry) -> Program | None:
+        """The program that is known without a search, if there is one. It comes first while nothing is published."""
+
+    def programs(self, entry: Entry, added: Sequence[Path]) -> Programs:
+        """Every version that is here, each once. `added` are programs that the project names; they go before others.
 
         Raises:
-            RuntimeUnavailable: nothing here realises it.
+            UsageError: one of `added` is no such program.
         """
+
+    def realise(self, entry: Entry, version: str, program: Program | None, cache: Path) -> Realisation:
+        """Make the client's folder in `cache`.
+
+        Raises:
+            RuntimeUnavailable: it cannot be made.
+        """
+
+
+def named(paths: Iterable[Path], ask: Callable[[Path], Program | None], what: str) -> list[Program]:
+    """The programs at paths that the project names.
+
+    Raises:
+        UsageError: there is none, or another one, at a path.
+    """
+    programs = []
+    for path in paths:
+        program = ask(path)
+        if program is None:
+            raise UsageError(f"workbench.toml: [runtimes]: {path} is no {what}")
+        programs.append(program)
+    return programs
+
+
+def by_version(programs: Iterable[Program]) -> dict[str, Program | None]:
+    """The first program of each version, oldest version to newest."""
+    first: dict[str, Program | None] = {}
+    for program in programs:
+        first.setdefault(program.version, program)
+    return dict(sorted(first.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
 
 
 def prepared(folder: Path, fill: Callable[[Path], None], what: str) -> Path:

@@ -7,12 +7,11 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from workbench.engine.catalogue.languages import Entry, Program, Realisation, prepared
-from workbench.model.errors import RuntimeUnavailable
+from workbench.engine.catalogue.languages import Entry, Program, Programs, Realisation, by_version, named, prepared
 
 _BOOT = "index.mjs"
 
@@ -27,19 +26,16 @@ class NodeJs:
             return f"no Node.js {major} here", f"nvm install {major}"
         return f"{node.version} at {node.executable}", ""
 
-    def realise(self, entry: Entry, cache: Path) -> Realisation:
-        major = _major(entry)
-        node = find_node(major)
-        if node is None:
-            raise RuntimeUnavailable(
-                f"no Node.js {major} for runtime '{entry['id']}' was found on this machine",
-                mend=f"install it, for example with: nvm install {major}",
-            )
-        client = _client(cache)
+    def own(self, entry: Entry) -> Program | None:
+        return None
+
+    def programs(self, entry: Entry, added: Sequence[Path]) -> Programs:
+        return by_version(find_nodes(_major(entry), added))
+
+    def realise(self, entry: Entry, version: str, program: Program | None, cache: Path) -> Realisation:
         return Realisation(
-            label=f"nodejs:{major}.v{node.version.split('.')[1]}",
-            identity=f"nodejs:{node.version} {node.executable} {client.name}",
-            client=client,
+            label=f"nodejs:{_major(entry)}.v{version.split('.')[1]}",
+            client=_client(cache),
             # The shares of memory are those of AWS's own bootstrap: without them V8 plans for the whole machine.
             command=(
                 "{interpreter}",
@@ -47,14 +43,24 @@ class NodeJs:
                 "--max-semi-space-size={semi_space}",
                 f"{{runtime}}/{_BOOT}",
             ),
-            program=node,
         )
 
 
 def find_node(major: str) -> Program | None:
     """The newest node of a major version, such as `20`."""
-    found = [node for path in _candidates(major) if (node := _ask(path)) and node.version.startswith(f"{major}.")]
-    return max(found, key=lambda node: [int(part) for part in node.version.split(".")], default=None)
+    newest = list(by_version(find_nodes(major)).values())[-1:]
+    return newest[0] if newest else None
+
+
+def find_nodes(major: str, added: Sequence[Path] = ()) -> list[Program]:
+    """Every node of a major version, those at `added` first."""
+
+    def ask(path: Path) -> Program | None:
+        node = _ask(path)
+        return node if node is not None and node.version.startswith(f"{major}.") else None
+
+    found = [node for path in _candidates(major) if (node := ask(path))]
+    return [*named(added, ask, f"Node.js {major}"), *found]
 
 
 def _major(entry: Entry) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.engine.catalogue.languages import Entry, Realisation, prepared
+from workbench.engine.catalogue.languages import Entry, Program, Programs, Realisation, prepared
 
 
 class Provided:
@@ -13,11 +14,15 @@ class Provided:
     def look(self, entry: Entry) -> tuple[str, str]:
         return "the function's own bootstrap", ""
 
-    def realise(self, entry: Entry, cache: Path) -> Realisation:
-        label = f"provided:{entry['os']}.v1"
+    def own(self, entry: Entry) -> Program | None:
+        return None
+
+    def programs(self, entry: Entry, added: Sequence[Path]) -> Programs:
+        return {"1": None}
+
+    def realise(self, entry: Entry, version: str, program: Program | None, cache: Path) -> Realisation:
         return Realisation(
-            label=label,
-            identity=label,
+            label=f"provided:{entry['os']}.v{version}",
             client=prepared(cache / "provided", lambda folder: None, "provided"),
             command=("{bootstrap}",),
         )

@@ -10,11 +10,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from workbench.engine.catalogue.languages import Entry, Program, Realisation, prepared
+from workbench.engine.catalogue.languages import Entry, Program, Programs, Realisation, by_version, named, prepared
 from workbench.model.errors import RuntimeUnavailable
 
 _BOOT = "boot.py"
@@ -34,25 +34,22 @@ class Python:
             return f"no Python {minor} here", f"uv python install {minor}"
         return f"{python.version} at {python.executable}", ""
 
-    def realise(self, entry: Entry, cache: Path) -> Realisation:
-        wanted = _minor(entry)
-        python = find_python(wanted)
-        if python is None:
-            raise RuntimeUnavailable(
-                f"no Python {wanted} for runtime '{entry['id']}' was found on this machine",
-                mend=f"install it, for example with: uv python install {wanted}",
-            )
-        client = _client(python, cache)
-        minor, patch = python.version.rsplit(".", 1)
-        label = f"python:{minor}.v{patch}"
+    def own(self, entry: Entry) -> Program | None:
+        return _own(_minor(entry))
+
+    def programs(self, entry: Entry, added: Sequence[Path]) -> Programs:
+        return by_version(find_pythons(_minor(entry), added))
+
+    def realise(self, entry: Entry, version: str, program: Program | None, cache: Path) -> Realisation:
+        if program is None:
+            raise RuntimeUnavailable(f"there is no interpreter for runtime '{entry['id']}'")
+        minor, patch = version.rsplit(".", 1)
         return Realisation(
-            label=label,
-            identity=f"{label} {python.executable} {client.name}",
-            client=client,
+            label=f"python:{minor}.v{patch}",
+            client=_client(program, cache),
             # -S: without the interpreter's own site-packages, which AWS does not have either; boot.py does the rest of
             # what `site` does.
             command=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "{handler}", "{opt}"),
-            program=python,
         )
 
 
@@ -89,12 +86,26 @@ def _client(python: Program, cache: Path) -> Path:
 
 def find_python(minor: str) -> Program | None:
     """The newest Python of a minor version, such as `3.12`; this process's own one without asking another."""
-    if minor == "{}.{}".format(*sys.version_info):
-        own = Path(sys.base_prefix) / "bin" / f"python{minor}"
-        if own.exists():
-            return Program(platform.python_version(), own, Path(sys.base_prefix))
+    own = _own(minor)
+    if own is not None:
+        return own
+    newest = list(by_version(find_pythons(minor)).values())[-1:]
+    return newest[0] if newest else None
+
+
+def find_pythons(minor: str, added: Sequence[Path] = ()) -> list[Program]:
+    """Every Python of a minor version: those at `added` first, then this process's own one."""
+    own = _own(minor)
     found = [python for path in _candidates(minor) if (python := _ask(path, minor))]
-    return max(found, key=lambda python: int(python.version.split(".")[2]), default=None)
+    first = named(added, lambda path: _ask(path, minor), f"Python {minor}")
+    return [*first, *([own] if own is not None else []), *found]
+
+
+def _own(minor: str) -> Program | None:
+    if minor != "{}.{}".format(*sys.version_info):
+        return None
+    own = Path(sys.base_prefix) / "bin" / f"python{minor}"
+    return Program(platform.python_version(), own, Path(sys.base_prefix)) if own.exists() else None
 
 
 def _candidates(minor: str) -> Iterator[Path]:

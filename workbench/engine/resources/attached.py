@@ -12,9 +12,11 @@ from typing import Any
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
 from workbench.engine.functions import Functions
+from workbench.engine.ports import Runtimes
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.resources import concurrency, event_invoke, policies, urls, versions
 from workbench.engine.resources.find import find, key
+from workbench.engine.rollouts import Rollouts
 from workbench.model.attached import (
     Attached,
     EventInvokeConfig,
@@ -23,8 +25,10 @@ from workbench.model.attached import (
     Provisioned,
     RuntimeManagement,
     ScalingConfig,
+    UpdateRuntimeOn,
 )
 from workbench.model.names import FunctionRef
+from workbench.model.runtimes import RuntimeOverview
 
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -36,6 +40,8 @@ class AttachedResources:
     _clock: Clock
     _functions: Functions
     _provisioned: ProvisionedEnvironments
+    _runtimes: Runtimes
+    _rollouts: Rollouts
 
     async def get_attached(self, function: str) -> Attached:
         found = self._found(FunctionRef(function))
@@ -153,13 +159,24 @@ class AttachedResources:
 
     # -- versions
     async def put_runtime_management(self, ref: FunctionRef, config: RuntimeManagement) -> None:
-        await self._functions.attach(
-            ref.name, lambda function: versions.manage_runtime(self._tables.account, function, ref, config)
+        function = self._function(ref)
+        version = function.versions.get(key(ref)) if function is not None else None
+        runtime = version.configuration.runtime if version is not None else ""
+        manual = config.update_runtime_on is UpdateRuntimeOn.MANUAL
+        installed = await self._runtimes.installed(runtime) if runtime and manual else ()
+        await self._functions.manage_runtime(
+            ref, config, [one.arn for one in installed], self._rollouts.settled(runtime)
         )
 
     async def get_runtime_management(self, ref: FunctionRef) -> RuntimeManagement:
         function = versions.version_of(self._tables.account, self._function(ref), ref)
         return function.attached.runtime_of(key(ref))
+
+    async def list_runtimes(self) -> tuple[RuntimeOverview, ...]:
+        return await self._rollouts.overviews()
+
+    async def publish_runtime(self, runtime: str, version: str) -> RuntimeOverview:
+        return await self._rollouts.publish(runtime, version)
 
     async def put_recursive_loop(self, function: str, value: str) -> None:
         await self._put_whole(function, recursive_loop=value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
 
 from workbench.client.port import StreamingPort
 from workbench.http.lambda_api import account, aliases, functions, invoke, layers, resources, streaming
@@ -45,29 +44,14 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 4_096
 
 
-def _unknown(runtime: str, architecture: str) -> str | None:
-    return None
-
-
-async def _no_search(runtime: str) -> None:
-    pass
-
-
 class LambdaApi:
-    """Answers AWS's Lambda API from an engine.
-
-    `runtime_version_arn` gives the ARN of the runtime version that a runtime and an architecture resolve to now, or
-    None if nobody knows; `find_runtime` is awaited before it is asked of a new one. `services` are asked for what is
-    theirs.
-    """
+    """Answers AWS's Lambda API from an engine. `services` are asked for what is theirs."""
 
     def __init__(
         self,
         port: StreamingPort,
         account: Account,
         *,
-        runtime_version_arn: Callable[[str, str], str | None] = _unknown,
-        find_runtime: Callable[[str], Awaitable[object]] = _no_search,
         services: Services | None = None,
     ) -> None:
         self._port = port
@@ -77,8 +61,6 @@ class LambdaApi:
             port=port,
             account=account,
             runtimes=self._service.enum("Runtime"),
-            runtime_version_arn=runtime_version_arn,
-            find_runtime=find_runtime,
             services=services or NoServices(),
         )
         self._addresses: dict[tuple[str, str], FunctionRef] = {}

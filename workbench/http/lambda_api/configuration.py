@@ -62,10 +62,8 @@ def describe(version: FunctionVersion, context: Context, *, qualifier: str | Non
         described["Layers"] = [
             {"Arn": arn, "CodeSize": code.size} for arn, code in zip(configuration.layers, version.layers, strict=True)
         ]
-    runtime = configuration.runtime
-    runtime_version = context.runtime_version_arn(runtime, configuration.architecture) if runtime else None
-    if runtime_version is not None:
-        described["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version}
+    if version.runtime_version is not None:
+        described["RuntimeVersionConfig"] = {"RuntimeVersionArn": version.runtime_version}
     described.update(settings)
     image_config = described.pop("ImageConfig", None)
     if image_config is not None:

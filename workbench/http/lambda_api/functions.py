@@ -169,7 +169,6 @@ async def _changes(call: Call, current: FunctionConfiguration | None, name: str)
     changes: dict[str, Any] = {field: params[member] for member, field in _FIELDS.items() if member in params}
     if "Runtime" in params:
         checks.check_runtime(params["Runtime"], call.context.runtimes)
-        await call.context.find_runtime(params["Runtime"])
     checks.check_limits(params)
     if "EphemeralStorage" in params:
         changes["ephemeral_storage"] = params["EphemeralStorage"]["Size"]

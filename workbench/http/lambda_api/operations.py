@@ -23,8 +23,6 @@ class Context:
     port: StreamingPort
     account: Account
     runtimes: Collection[str]
-    runtime_version_arn: Callable[[str, str], str | None]
-    find_runtime: Callable[[str], Awaitable[object]]
     services: Services
 
 
