@@ -110,14 +110,18 @@ class Client:
 
     def invoke(self, function: str, payload: bytes) -> bytes:
         """The response body of one Invoke."""
-        head = f"POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\n{self._head}"
+        return self.request("POST", f"/2015-03-31/functions/{function}/invocations", payload)
+
+    def request(self, method: str, path: str, payload: bytes = b"", status: int = 200) -> bytes:
+        """The response body of one request, whose status ends the benchmark if it is another."""
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}"
         self._socket.sendall(f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self._socket.recv(65536)
         header, _, body = answer.partition(b"\r\n\r\n")
-        if not header.startswith(b"HTTP/1.1 200"):
-            sys.exit(f"invoke answered {header!r} {body!r}")
+        if not header.startswith(b"HTTP/1.1 %d" % status):
+            sys.exit(f"{method} {path} answered {header!r} {body!r}")
         length = int(header.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
         while len(body) < length:
             body += self._socket.recv(65536)

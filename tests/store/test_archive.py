@@ -22,6 +22,7 @@ from workbench.store import archive as archives
 from workbench.store.archive import MAX_ENTRIES, MAX_UNZIPPED, extract
 
 UNREADABLE = "Could not unzip uploaded file"
+LINK = stat.S_IFLNK | 0o777
 Entry = tuple[str, bytes, int]
 
 
@@ -103,6 +104,28 @@ def test_files_and_folders_appear_with_lambdas_modes(place: Path) -> None:
     assert modes["tree/app.py"] == 0o644
 
 
+def test_links_that_stay_inside_are_made(place: Path) -> None:
+    """As npm packs `node_modules/.bin`, whichever comes first."""
+    links = {
+        "node_modules/.bin/tool": "../tool/cli.js",
+        "lib/libx.so": "libx.so.1",
+        "lib64": "lib",
+        "deep/er/root": "../..",
+        "self": ".",
+        "dangling": "nowhere/at/all",
+        "round": "round",
+    }
+    archive = zipped(
+        *((path, target.encode(), LINK) for path, target in links.items()),
+        ("node_modules/tool/cli.js", b"#!", 0o100755),
+        ("lib/libx.so.1", b"elf", 0o100644),
+    )
+    extract(archive, place / "tree")
+    assert {path: os.readlink(place / "tree" / path) for path in links} == links
+    assert (place / "tree" / "node_modules/.bin/tool").read_bytes() == b"#!"
+    assert (place / "tree" / "lib64" / "libx.so").read_bytes() == b"elf"
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_modes_do_not_depend_on_the_umask(place: Path, umask: int) -> None:
     before = os.umask(umask)
@@ -173,11 +196,51 @@ def test_a_name_that_leads_out_is_refused(place: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK, 0o030000, 0o170000],
+    [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK, 0o030000, 0o170000],
 )
-def test_what_is_no_plain_file_is_refused(place: Path, kind: int) -> None:
-    archive = zipped("app.py", ("l", b"/tmp", kind | 0o777), ("l/canary", b"", 0o100644))
-    assert refused(archive, place) == "The archive's entry 'l' is no plain file or folder"
+def test_what_is_no_file_folder_or_link_is_refused(place: Path, kind: int) -> None:
+    archive = zipped("app.py", ("l", b"/tmp", kind | 0o777))
+    assert refused(archive, place) == "The archive's entry 'l' is no file, folder or link"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("l", b"/tmp"),
+        ("l", b"/etc/shadow"),
+        ("l", b".."),
+        ("l", b"../tree/app.py"),
+        ("a/l", b"../../canary"),
+        ("./l", b"../x"),
+        ("a//l", b"../../x"),
+        ("l", b"a/../../x"),
+        ("l", b"a/../app.py"),  # inside by its letters; not if `a` is a link
+        ("l", b"./../x"),
+        ("l", b"app.py\0"),
+        ("l", b""),
+        ("l", b"n" * 256),
+    ],
+)
+def test_a_link_that_leads_out_is_refused(place: Path, path: str, target: bytes) -> None:
+    archive = zipped("app.py", (path, target, LINK))
+    assert "leads outside the function's folder" in refused(archive, place)
+
+
+@pytest.mark.parametrize("target", [b"\xff", b"d/" * 600], ids=["no text", "too long"])
+def test_a_link_whose_target_is_no_path_is_refused(place: Path, target: bytes) -> None:
+    refused(zipped(("l", target, LINK)), place)
+
+
+@pytest.mark.parametrize("below", ["l/canary", "l/", "l/d/canary", "l"])
+@pytest.mark.parametrize("first", [True, False])
+def test_nothing_is_written_through_a_link(place: Path, below: str, first: bool) -> None:
+    entries: list[Entry | str] = [("l", b"d", LINK), below]
+    refused(zipped("d/x", *(entries if first else entries[::-1])), place)
+
+
+def test_a_chain_of_links_does_not_lead_out(place: Path) -> None:
+    """Each is inside by its letters; the second passes through the first and climbs from where that leads."""
+    refused(zipped("app.py", ("a/b/l", b"../..", LINK), ("m", b"a/b/l/../../etc", LINK)), place)
 
 
 @pytest.mark.parametrize(
@@ -423,6 +486,7 @@ SEEDS = [
     zipped(("s", bytes(range(256)), 0o100644), method=zipfile.ZIP_STORED),
     zipped(("z", b"\0" * 2000, 0o100644), method=zipfile.ZIP_BZIP2),
     zipped(("z", b"\0" * 2000, 0o100644), method=zipfile.ZIP_LZMA),
+    zipped(("d/l", b"../f", LINK), ("f", b"", 0o100644)),
     overlapping(3),
 ]
 INTERESTING = [b"\0", b"\xff", b"\x80", b"..", b"/", b"\\", b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06"]
@@ -464,7 +528,9 @@ def test_no_bytes_raise_anything_else_or_write_anywhere_else(tmp_path: Path, arc
     else:
         assert [found.name for found in state.iterdir()] == ["tree"]
         for found in target.rglob("*"):
-            assert not found.is_symlink()
+            if found.is_symlink():
+                assert Path(os.path.normpath(found.parent / found.readlink())).is_relative_to(target)
+                continue
             assert found.is_file() or found.is_dir()
             assert stat.S_IMODE(found.stat().st_mode) in (0o755, 0o644)
         target.rename(tmp_path / "done")
@@ -474,5 +540,5 @@ def test_no_bytes_raise_anything_else_or_write_anywhere_else(tmp_path: Path, arc
 
 def _remove(folder: Path) -> None:
     for found in sorted(folder.rglob("*"), reverse=True):
-        found.rmdir() if found.is_dir() else found.unlink()
+        found.rmdir() if found.is_dir() and not found.is_symlink() else found.unlink()
     folder.rmdir()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.world import archive
 from workbench.model.errors import StateError
 from workbench.store import folder as folders
 from workbench.store.folder import FORMAT, StateFolder, StateLocked, write_durably
@@ -66,7 +67,7 @@ def test_nobody_else_can_read_what_the_store_writes_whatever_the_umask(path: Pat
     before = os.umask(umask)
     try:
         store = SqliteStore(StateFolder(path))
-        store.put_code(b"archive")
+        store.put_code(archive({"app.py": "code"}))
     finally:
         os.umask(before)
     assert mode(path) == 0o700

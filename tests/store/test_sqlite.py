@@ -229,6 +229,7 @@ def test_code_is_unpacked_once(store: SqliteStore, path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", ZIP[:-1], ZIP + b"\0", archive({"app.py": "evil"}), b"x" * len(ZIP)])
 def test_damaged_code_is_named_and_never_run(store: SqliteStore, path: Path, damage: bytes) -> None:
     sha256 = store.put_code(ZIP)
+    shutil.rmtree(store.extract(sha256))
     blob = path / "code" / sha256
     blob.write_bytes(damage)
     for read in (store.code, store.extract):
@@ -240,17 +241,17 @@ def test_damaged_code_is_named_and_never_run(store: SqliteStore, path: Path, dam
 
 def test_missing_code_is_named(store: SqliteStore, path: Path) -> None:
     sha256 = store.put_code(ZIP)
+    shutil.rmtree(store.extract(sha256))
     (path / "code" / sha256).unlink()
     for read in (store.code, store.extract):
         with pytest.raises(StateError, match=f"{sha256} cannot be read: No such file"):
             read(sha256)
 
 
-def test_a_bad_archive_is_the_callers_fault_and_leaves_no_tree(store: SqliteStore, path: Path) -> None:
-    sha256 = store.put_code(b"no zip")
+def test_a_bad_archive_is_the_callers_fault_and_leaves_nothing(store: SqliteStore, path: Path) -> None:
     with pytest.raises(InvalidParameterValue):
-        store.extract(sha256)
-    assert list((path / "trees").iterdir()) == []
+        store.put_code(b"no zip")
+    assert list((path / "trees").iterdir()) == list((path / "code").iterdir()) == []
 
 
 def test_what_a_crash_left_half_written_is_swept(store: SqliteStore, path: Path) -> None:
@@ -486,6 +487,7 @@ def test_a_full_database_says_so_and_keeps_what_it_had(store: SqliteStore, path:
 
 LIMITED = """
 import pathlib, resource, signal, sys
+from tests.engine.world import archive
 from tests.store.values import event, version
 from workbench.model.errors import StateError
 from workbench.store.folder import StateFolder
@@ -501,7 +503,7 @@ try:
         accepted += 1
 except StateError as error:
     try:
-        store.put_code(b"x" * 500_000)
+        store.put_code(archive({"app.py": "x" * 500_000}))
     except StateError as other:
         print(accepted, error, other, sep="\\n")
 """
@@ -559,15 +561,17 @@ def test_a_disk_that_fails_while_unpacking_is_a_state_error_and_leaves_no_tree(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     sha256 = store.put_code(ZIP)
+    shutil.rmtree(store.extract(sha256))
 
     def fail(self: Path, *args: Any, **more: Any) -> None:
         raise OSError(code, os.strerror(code))
 
     for failing in ("chmod", "mkdir", "rename"):
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, failing, fail)
-            with pytest.raises(StateError, match=os.strerror(code)):
-                store.extract(sha256)
+        for unpack in (lambda: store.extract(sha256), lambda: store.put_code(ZIP)):
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, failing, fail)
+                with pytest.raises(StateError, match=os.strerror(code)):
+                    unpack()
         assert list((path / "trees").iterdir()) == []
     assert (store.extract(sha256) / "app.py").read_text() == "code"
 

@@ -553,19 +553,9 @@ class Functions:
     async def _package(self, archive: bytes, image: str | None, layers: tuple[Code, ...]) -> Code:
         if image is not None:
             return Code(sha256=_digest(image), size=0, image=image)
-        sha256 = await self._keep(archive)
+        sha256 = await self._thread.run(self._store.put_code, archive)
         await self._layers.check_size(sha256, layers)
         return Code(sha256=sha256, size=len(archive))
-
-    async def _keep(self, archive: bytes) -> str:
-        """Store an archive and unpack it once, so that a bad one is refused at the door.
-
-        Raises:
-            InvalidParameterValue: it is no zip, or one that must not be unpacked.
-        """
-        sha256 = await self._thread.run(self._store.put_code, archive)
-        await self._thread.run(self._store.extract, sha256)
-        return sha256
 
     async def _write(self, version: FunctionVersion) -> None:
         await self._thread.run(self._store.put_version, version)

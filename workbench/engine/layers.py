@@ -65,7 +65,6 @@ class Layers:
             InvalidParameterValue: it is no zip, or one that must not be unpacked.
         """
         sha256 = await self._thread.run(self._store.put_code, new.code)
-        await self._thread.run(self._store.extract, sha256)
 
         def build(number: int) -> LayerVersion:
             return LayerVersion(

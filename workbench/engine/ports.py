@@ -207,7 +207,7 @@ class Store(Protocol):
         """Everything there is."""
 
     def put_code(self, archive: bytes) -> str:
-        """Keep an archive; its hex SHA-256."""
+        """Unpack an archive and keep it; its hex SHA-256. One that must not be unpacked leaves nothing behind."""
 
     def code(self, sha256: str) -> bytes:
         """An archive, verified against its name."""

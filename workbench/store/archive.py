@@ -34,7 +34,7 @@ def extract(archive: bytes, target: Path) -> None:
     """Unpack into `target`, which must not exist; nothing is left behind on refusal.
 
     Raises:
-        InvalidParameterValue: no zip, too large, or an entry that leaves the folder or is no plain file.
+        InvalidParameterValue: no zip, too large, or an entry that leaves the folder or is no file, folder or link.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as package:
@@ -86,8 +86,8 @@ def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixP
     for info in infos:
         path = _safe(info.orig_filename)
         mode = info.external_attr >> 16
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise InvalidParameterValue(f"The archive's entry '{path}' is no plain file or folder")
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            raise InvalidParameterValue(f"The archive's entry '{path}' is no file, folder or link")
         if info.is_dir():
             folders.add(str(path))
         elif info.compress_type not in _METHODS or not path.parts:
@@ -122,8 +122,13 @@ def _safe(name: str) -> PurePosixPath:
 
 def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, PurePosixPath]], folder: Path) -> None:
     room = MAX_UNZIPPED
+    links: dict[Path, str] = {}
     for info, path in entries:
         place = folder / path
+        if _is_link(info):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            links[place] = _target(package, info, path)
+            continue
         if info.is_dir():
             place.mkdir(parents=True, exist_ok=True)
             continue
@@ -141,3 +146,36 @@ def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Pure
     for parent, names, _ in os.walk(folder):
         for name in names:
             Path(parent, name).chmod(0o755)
+    for place, target in links.items():  # last, when nothing more is written that could go through one
+        place.symlink_to(target)
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16) and not info.is_dir()
+
+
+def _target(package: zipfile.ZipFile, info: zipfile.ZipInfo, path: PurePosixPath) -> str:
+    """Where a link leads, which must be inside the folder.
+
+    Its `..` come first and so climb only through the folders that the link is in, which are no links. What follows only
+    descends. So no link leads out, whichever others it passes and whatever layer is laid over it.
+    """
+    if info.file_size > MAX_PATH:
+        raise InvalidParameterValue(f"The archive's link '{path}' has too long a target")
+    with package.open(info) as source:
+        content = source.read(MAX_PATH + 1)
+    if len(content) != info.file_size:
+        raise InvalidParameterValue(_UNREADABLE)
+    target = content.decode()
+    parts = PurePosixPath(target).parts
+    climbs = sum(1 for _ in itertools.takewhile("..".__eq__, parts))
+    if (
+        not target
+        or "\0" in target
+        or target.startswith("/")
+        or climbs > len(path.parts) - 1
+        or ".." in parts[climbs:]
+        or any(len(part.encode()) > MAX_NAME for part in parts)
+    ):
+        raise InvalidParameterValue(f"The archive's link '{path}' leads outside the function's folder")
+    return target
