@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from workbench.model.errors import InvalidParameterValue
 from workbench.store import archive as archives
-from workbench.store.archive import MAX_ENTRIES, MAX_UNZIPPED, extract
+from workbench.store.archive import MAX_ENTRIES, MAX_UNZIPPED, check, extract
 
 UNREADABLE = "Could not unzip uploaded file"
 LINK = stat.S_IFLNK | 0o777
@@ -79,6 +79,9 @@ def refused(archive: bytes, place: Path) -> str:
     with pytest.raises(InvalidParameterValue) as caught:
         extract(archive, place / "tree")
     assert tree(root) == before
+    with pytest.raises(InvalidParameterValue) as checked:
+        check(archive)
+    assert checked.value.message == caught.value.message
     return caught.value.message
 
 
@@ -526,6 +529,7 @@ def test_no_bytes_raise_anything_else_or_write_anywhere_else(tmp_path: Path, arc
     except InvalidParameterValue:
         assert list(state.iterdir()) == []
     else:
+        check(archive)
         assert [found.name for found in state.iterdir()] == ["tree"]
         for found in target.rglob("*"):
             if found.is_symlink():

@@ -207,7 +207,7 @@ class Store(Protocol):
         """Everything there is."""
 
     def put_code(self, archive: bytes) -> str:
-        """Unpack an archive and keep it; its hex SHA-256. One that must not be unpacked leaves nothing behind."""
+        """Keep an archive; its hex SHA-256. One that cannot or must not be unpacked is refused, and not kept."""
 
     def code(self, sha256: str) -> bytes:
         """An archive, verified against its name."""

@@ -1,7 +1,7 @@
 """Deployment packages: reading zip archives that nobody vouches for.
 
-An archive is checked before a byte is written, inflated by counted bytes into a temporary folder, and that folder is
-renamed into place. Limits: Lambda Developer Guide, "Lambda quotas".
+An archive is checked before a byte of it is kept; later it is inflated, by counted bytes, into a temporary folder that
+is renamed into place. Limits: Lambda Developer Guide, "Lambda quotas".
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from workbench.model.errors import InvalidParameterValue
@@ -30,26 +32,55 @@ _CHUNK = 1 << 20
 _UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
 
-def extract(archive: bytes, target: Path) -> None:
-    """Unpack into `target`, which must not exist; nothing is left behind on refusal.
+def check(archive: bytes) -> None:
+    """Inflate to the end and write nothing.
 
     Raises:
         InvalidParameterValue: no zip, too large, or an entry that leaves the folder or is no file, folder or link.
     """
+    with _opened(archive) as package:
+        room = _Room()
+        for info, path in _checked(package):
+            if _is_link(info):
+                _target(package, info, path)
+            elif not info.is_dir():
+                for _ in _pieces(package, info, room):
+                    pass
+
+
+def extract(archive: bytes, target: Path) -> None:
+    """Unpack into `target`, which must not exist; nothing is left behind on refusal.
+
+    Raises:
+        InvalidParameterValue: what `check` would refuse, or this file system does not tell two of its names apart.
+    """
+    with _opened(archive) as package:
+        entries = _checked(package)
+        temporary = Path(tempfile.mkdtemp(prefix=".extract-", dir=target.parent))
+        try:
+            _inflate(package, entries, temporary)
+            temporary.chmod(0o755)
+            try:
+                temporary.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def unzipped(archive: bytes) -> int:
+    """The size of what an archive that `check` has taken holds: each entry was found to be as large as it says."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as package:
+        return sum(info.file_size for info in package.infolist())
+
+
+@contextmanager
+def _opened(archive: bytes) -> Iterator[zipfile.ZipFile]:
+    """The archive, open; whatever reading it raises becomes Lambda's complaint."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as package:
-            entries = _checked(package)
-            temporary = Path(tempfile.mkdtemp(prefix=".extract-", dir=target.parent))
-            try:
-                _inflate(package, entries, temporary)
-                temporary.chmod(0o755)
-                try:
-                    temporary.rename(target)
-                except OSError:
-                    if not target.is_dir():
-                        raise
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+            yield package
     except (
         FileExistsError,  # two names that this file system does not tell apart
         zipfile.BadZipFile,
@@ -62,12 +93,6 @@ def extract(archive: bytes, target: Path) -> None:
         ValueError,
     ) as error:
         raise InvalidParameterValue(_UNREADABLE) from error
-
-
-def unzipped(archive: bytes) -> int:
-    """The size of what an archive that `extract` has taken holds: each entry was found to be as large as it says."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as package:
-        return sum(info.file_size for info in package.infolist())
 
 
 def _checked(package: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
@@ -121,7 +146,7 @@ def _safe(name: str) -> PurePosixPath:
 
 
 def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, PurePosixPath]], folder: Path) -> None:
-    room = MAX_UNZIPPED
+    room = _Room()
     links: dict[Path, str] = {}
     for info, path in entries:
         place = folder / path
@@ -133,14 +158,8 @@ def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Pure
             place.mkdir(parents=True, exist_ok=True)
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        with package.open(info) as source, place.open("xb") as file:
-            while chunk := source.read(min(_CHUNK, room + 1)):
-                room -= len(chunk)
-                if room < 0:
-                    raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED} bytes")
-                file.write(chunk)
-            if file.tell() != info.file_size:
-                raise InvalidParameterValue(_UNREADABLE)
+        with place.open("xb") as file:
+            file.writelines(_pieces(package, info, room))
         executable = (info.external_attr >> 16) & 0o111
         place.chmod(0o755 if executable else 0o644)
     for parent, names, _ in os.walk(folder):
@@ -148,6 +167,30 @@ def _inflate(package: zipfile.ZipFile, entries: list[tuple[zipfile.ZipInfo, Pure
             Path(parent, name).chmod(0o755)
     for place, target in links.items():  # last, when nothing more is written that could go through one
         place.symlink_to(target)
+
+
+class _Room:
+    """The bytes that an archive may still inflate to, whatever its entries announce."""
+
+    def __init__(self) -> None:
+        self.left = MAX_UNZIPPED
+
+    def take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED} bytes")
+
+
+def _pieces(package: zipfile.ZipFile, info: zipfile.ZipInfo, room: _Room) -> Iterator[bytes]:
+    """The content of an entry, which must be as large as it announces; its checksum is held by `zipfile`."""
+    size = 0
+    with package.open(info) as source:
+        while chunk := source.read(min(_CHUNK, room.left + 1)):
+            room.take(len(chunk))
+            size += len(chunk)
+            yield chunk
+    if size != info.file_size:
+        raise InvalidParameterValue(_UNREADABLE)
 
 
 def _is_link(info: zipfile.ZipInfo) -> bool:

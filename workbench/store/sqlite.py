@@ -120,14 +120,10 @@ class SqliteStore:
 
     # -- code
     def put_code(self, archive: bytes) -> str:
-        """Unpacked first, so that what is no archive is refused before a byte of it is kept.
-
-        Raises:
-            InvalidParameterValue: it is no zip, or one that must not be unpacked.
-            StateError: the disk does not take it.
-        """
+        """Raises InvalidParameterValue for what must not be unpacked, StateError when the disk does not take it."""
         sha256 = hashlib.sha256(archive).hexdigest()
-        self._unpack(sha256, archive)
+        if not (self._trees / sha256).is_dir():
+            archives.check(archive)
         path = self._blobs / sha256
         with _disk(path):
             if path.exists():
@@ -150,13 +146,9 @@ class SqliteStore:
         return archive
 
     def extract(self, sha256: str) -> Path:
-        return self._unpack(sha256)
-
-    def _unpack(self, sha256: str, archive: bytes | None = None) -> Path:
-        """`archive` is what has this hash, for a caller that holds it."""
         tree = self._trees / sha256
         if not tree.is_dir():
-            archive = self.code(sha256) if archive is None else archive
+            archive = self.code(sha256)
             with _disk(tree):
                 archives.extract(archive, tree)
         return tree
