@@ -1,7 +1,7 @@
 """The control plane: single calls beside a no-op request, and the churn of eight clients at once.
 
-Single calls are timed twice: on the wire, which is what the engine takes, and through boto3, which adds what it takes to
-build, sign and read them. Every archive is another one, so that each is really written.
+Single calls are timed twice: on the wire, which is what the engine takes, and through boto3, which adds what it takes
+to build, sign and read them. Every archive is another one, so that each is really written.
 """
 
 from __future__ import annotations
