@@ -7,7 +7,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from workbench.model.errors import BackendError
 
@@ -96,12 +95,15 @@ def socket_from(descriptors: list[int]) -> socket.socket | None:
     """The TCP socket among received descriptors; all others are closed."""
     found: socket.socket | None = None
     for descriptor in descriptors:
-        with suppress(OSError):
+        try:
             received = socket.socket(fileno=descriptor)
-            if found is None and received.family == socket.AF_INET and received.type == socket.SOCK_STREAM:
-                found = received
-            else:
-                received.close()
+        except OSError:  # no socket at all
+            os.close(descriptor)
+            continue
+        if found is None and received.family == socket.AF_INET and received.type == socket.SOCK_STREAM:
+            found = received
+        else:
+            received.close()
     return found
 
 
