@@ -164,6 +164,8 @@ class Invoke:
 
     def _tell_runtime_done(self, ended: int, status: PlatformStatus, error_type: str | None) -> None:
         invocation, parts = self.invocation, self._parts
+        if not parts.journal.detailed:
+            return
         parts.journal.platform(
             RuntimeDone(
                 invocation.request_id,

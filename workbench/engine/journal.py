@@ -43,6 +43,11 @@ class Journal:
         self._level = _LEVELS.get(wanted, 0)
         self._system_level = report.SYSTEM_LEVELS.get(logging.get("SystemLogLevel", "INFO"), report.INFO)
 
+    @property
+    def detailed(self) -> bool:
+        """Does anybody take events that a text log does not have?"""
+        return self._json or bool(self.subscribers)
+
     def platform(self, event: PlatformEvent) -> None:
         """A platform event happened."""
         now = self._clock.time()

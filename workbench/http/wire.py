@@ -80,6 +80,7 @@ class HttpProtocol(asyncio.Protocol):
         self._too_large = False
         self._sink: BodySink | None = None
         self._trailers: dict[str, str] = {}
+        self._arriving: Request | None = None
 
     # -- asyncio.Protocol
     def connection_made(self, transport: Any) -> None:
@@ -136,11 +137,15 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count(len(url))
+        self._head += len(url)
+        if self._head > MAX_HEAD:
+            raise _Malformed("request line and headers are too large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._lines += 1
-        self._count(len(name) + len(value) + 4)
+        self._head += len(name) + len(value) + 4
+        if self._head > MAX_HEAD or self._lines > MAX_HEADERS:
+            raise _Malformed("request line and headers are too large")
         key = name.decode("latin-1").lower()
         if not self._in_head:  # what follows a body is no header, whatever it is called
             self._trailers[key] = value.decode("latin-1")
@@ -159,7 +164,7 @@ class HttpProtocol(asyncio.Protocol):
         length = self._headers.get("content-length")
         if length is not None and (not length.isdigit() or int(length) > self.max_body):
             self._too_large = True
-        head = self._request(b"")
+        head = self._arriving = self._request()
         try:
             self._early = self.admitted(head)
         except Exception:
@@ -199,7 +204,9 @@ class HttpProtocol(asyncio.Protocol):
             self._reset()
             self.send(sink.end(trailers))
             return
-        request = self._request(bytes(self._body))
+        request = self._arriving
+        assert request is not None
+        request.body = bytes(self._body)
         keep = bool(self._parser.should_keep_alive())
         too_large, early = self._too_large, self._early
         self._reset()
@@ -209,7 +216,8 @@ class HttpProtocol(asyncio.Protocol):
             raise _Malformed("too many requests in one go")
         else:
             self._waiting.append((request, keep, too_large, early))
-        self._pace()
+        if self._waiting:
+            self._pace()
 
     # -- for subclasses
     def admitted(self, request: Request) -> Response | None:
@@ -303,10 +311,11 @@ class HttpProtocol(asyncio.Protocol):
             self._close()
 
     # -- order
-    def _request(self, body: bytes) -> Request:
+    def _request(self) -> Request:
+        """The head that has arrived; its body is still to come."""
         self._version = self._parser.get_http_version()
         path, _, query = self._url.decode("latin-1").partition("?")
-        return Request(self._parser.get_method().decode("ascii"), path, query, self._headers, body)
+        return Request(self._parser.get_method().decode("ascii"), path, query, self._headers, b"")
 
     def _dispatch(self, request: Request, keep: bool, too_large: bool, early: Response | None) -> None:
         self._busy = True
@@ -343,12 +352,9 @@ class HttpProtocol(asyncio.Protocol):
             return None
         self._underway = False
         sink, self._sink = self._sink, None
-        return self.truncated(self._request(b"")) if sink is None else sink.lost()
-
-    def _count(self, size: int) -> None:
-        self._head += size
-        if self._head > MAX_HEAD or self._lines > MAX_HEADERS:
-            raise _Malformed("request line and headers are too large")
+        if sink is not None:
+            return sink.lost()
+        return self.truncated(self._arriving) if self._arriving is not None else None
 
     def _refuse(self, status: int, message: str) -> None:
         self._keep = False

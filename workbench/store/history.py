@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,8 @@ MIGRATIONS = (
 _SUMMARY = tuple(field.name for field in fields(PastInvocation))
 _WHOLE = tuple(field.name for field in fields(InvocationRecord))
 _WRITTEN = tuple(name for name in _WHOLE if name != "n")
+_VALUES = attrgetter(*_WRITTEN)
+_ATTEMPT, _TYPE, _STATUS, _LOG = map(_WRITTEN.index, ("attempt", "type", "status", "log"))
 _INSERT = f"INSERT INTO invocations ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
 #: What SQLite says of a file that is none of its own, or not whole.
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -232,18 +235,16 @@ def _attempts(db: sqlite3.Connection, record: InvocationRecord) -> int:
 
 
 def _row(record: InvocationRecord, attempt: int) -> list[Any]:
-    values = {name: _whole(getattr(record, name)) for name in _WRITTEN}
-    values["attempt"] = attempt
-    values["type"], values["status"] = record.type.value, record.status.value
-    values["log"] = json.dumps([(round(line.ms, 3), line.stream, line.text) for line in record.log])
-    return list(values.values())
+    values = [_whole(value) if value.__class__ is str else value for value in _VALUES(record)]
+    values[_ATTEMPT] = attempt
+    values[_TYPE], values[_STATUS] = record.type.value, record.status.value
+    values[_LOG] = json.dumps([(round(line.ms, 3), line.stream, line.text) for line in record.log])
+    return values
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: str) -> str:
     """Text that SQLite takes: half a surrogate pair becomes a question mark."""
-    if value.__class__ is str and not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    return value
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _value(kind: type[Kind], values: dict[str, Any]) -> Kind:
