@@ -12,8 +12,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,13 @@ from workbench.engine.engine import Engine, Options
 from workbench.engine.recorder import Recorder
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
-from workbench.model.errors import BackendUnavailable, StateError, UsageError, WorkbenchError
+from workbench.model.errors import BackendUnavailable, DeployError, StateError, UsageError, WorkbenchError
 from workbench.model.layers import NewLayerVersion, layer_arn
 from workbench.model.names import Account
 from workbench.services.sender import Sender
 from workbench.store.folder import StateFolder, own_folder, write_durably
 from workbench.store.history import HistoryFile
+from workbench.store.prune import Pruned, size_of
 from workbench.store.sqlite import SqliteStore
 from workbench.store.thread import StoreThread
 
@@ -318,17 +319,69 @@ async def _close(*doors: Front | Gateway) -> None:
 
 
 async def deploy(port: EnginePort, project: Project, template: Path) -> list[str]:
-    """Bring a template's functions to the engine; what was done, a line each."""
+    """Bring a template's functions to the engine; what was done, a line each.
+
+    Raises:
+        DeployError: some cannot run; all the rest was still done.
+    """
     from workbench.templates.deploy import deploy as bring
     from workbench.templates.deploy import deploy_routes, publish_aliases, source_of
+    from workbench.templates.deployments import remember
     from workbench.templates.sam import read_layers, read_template
 
     account = await port.account()
+    source = source_of(template)
     wanted = read_template(template, project.parameters, account)
     layers = read_layers(template, project.parameters, account)
-    done = await bring(port, wanted, layers)
-    done += await publish_aliases(port, wanted)
-    return done + await deploy_routes(port, source_of(template), wanted)
+    failure: DeployError | None = None
+    try:
+        done = await bring(port, wanted, layers)
+    except DeployError as error:
+        failure, done = error, list(error.done)
+    failed = {line.partition(":")[0] for line in (failure.failed if failure else ())}
+    done += await publish_aliases(port, [function for function in wanted if function.name not in failed])
+    done += await deploy_routes(port, source, wanted)
+    await remember(port, source, wanted, layers)
+    if failure is not None:
+        raise DeployError(failure.message, failed=failure.failed, done=done)
+    return done
+
+
+async def lacking_runtimes(port: EnginePort, names: Iterable[str], project: Project) -> list[str]:
+    """What keeps deployed functions from running on this machine, a line for each that cannot."""
+    catalogue = Catalogue(project.region, cache_folder())
+    lines = []
+    for version in await port.list_functions():
+        if version.name not in names or version.code.image is not None:
+            continue
+        runtime = version.configuration.runtime
+        found = await asyncio.to_thread(catalogue.look, runtime)
+        if found is None:
+            lines.append(f"{version.name} cannot run here: {runtime} is not among what workbench doctor lists")
+        elif found[1]:
+            lines.append(f"{version.name} cannot run yet: {found[0]} ({found[1]})")
+    return lines
+
+
+async def left_template(port: EnginePort, project: Project, template: Path) -> list[str]:
+    """The functions of earlier deployments that a template no longer has."""
+    from workbench.templates.deploy import source_of
+    from workbench.templates.deployments import left
+    from workbench.templates.sam import function_names
+
+    return await left(port, source_of(template), function_names(template, project.parameters, await port.account()))
+
+
+async def destroy(port: EnginePort, template: Path) -> list[str]:
+    """Delete what a template has brought; what was done, a line each.
+
+    Raises:
+        UsageError: there is nothing of it.
+    """
+    from workbench.templates.deploy import source_of
+    from workbench.templates.deployments import destroy as take_away
+
+    return await take_away(port, source_of(template))
 
 
 async def publish_layer(port: EnginePort, content: Path, new: Callable[[bytes], NewLayerVersion]) -> str:
@@ -349,11 +402,16 @@ def template_functions(project: Project, template: Path) -> list[str]:
 async def bring_function(port: EnginePort, project: Project, template: Path, name: str) -> list[str]:
     """Bring one function of a template to the engine, if the template has it; what was done, a line each."""
     from workbench.templates.deploy import deploy as bring
+    from workbench.templates.deploy import source_of
+    from workbench.templates.deployments import remember
     from workbench.templates.sam import read_template
 
     account = await port.account()
     wanted = read_template(template, project.parameters, account, only=name)
-    return await bring(port, wanted)
+    try:
+        return await bring(port, wanted)
+    finally:
+        await remember(port, source_of(template), wanted, [layer for one in wanted for layer in one.layers])
 
 
 async def runtime_report(project: Project) -> list[tuple[str, str, str]]:
@@ -383,6 +441,24 @@ async def health_report() -> list[tuple[str, Health, bool]]:
             health, isolated = Health(usable=False, why=str(error)), False
         found.append((name, health, isolated))
     return found
+
+
+def prune(project: Project, history: float) -> Pruned:
+    """Take out of a state folder what nothing refers to, and history that is older than so many seconds.
+
+    Raises:
+        StateLocked: an engine runs.
+        StateError: the folder cannot be used.
+    """
+    with closing(StateFolder(project.state)) as folder:
+        places = [project.state / name for name in ("code", "trees")] + list(project.state.glob("history.db*"))
+        before = size_of(*places)
+        store = SqliteStore(folder)
+        past = HistoryFile(project.state, invocations=project.history_invocations, size=project.history_bytes)
+        with closing(store), closing(past):
+            archives, trees = store.prune()
+            invocations, damaged = past.prune(time.time() - history)
+        return Pruned(archives, trees, invocations, damaged, max(0, before - size_of(*places)))
 
 
 @contextmanager

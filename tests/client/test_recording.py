@@ -180,7 +180,7 @@ def keep(count: int) -> Callable[[list[bytes]], bytes]:
 @pytest.mark.parametrize(
     ("spoil", "line", "said"),
     [
-        (lambda lines: b"", 0, "this is no recording of Workbench"),
+        (lambda lines: b"", 1, "the file is empty"),
         (lambda lines: b"hello\n", 1, "damaged: Expecting value"),
         (lambda lines: b"[]\n", 1, "this is no recording of Workbench"),
         (lambda lines: b'{"seq": 1}\n', 1, "this is no recording of Workbench"),

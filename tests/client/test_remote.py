@@ -26,6 +26,7 @@ from workbench.http.lambda_api.api import LambdaApi
 from workbench.model import errors
 from workbench.model.errors import (
     ApiError,
+    DeployError,
     EngineGone,
     ResourceConflict,
     ResourceNotFound,
@@ -229,9 +230,11 @@ KINDS = [
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, WorkbenchError) and kind is not ApiError
 ]
+#: Made of more than a message; a DeployError is raised by a face and never crosses.
+UNCOMMON = (DeployError, TemplateError, TooManyRequests, ValidationException)
 ERRORS: list[WorkbenchError] = [
-    *(kind("what ü is wrong") for kind in KINDS if kind not in (TemplateError, TooManyRequests, ValidationException)),
-    *(kind("wrong", mend="mend it") for kind in KINDS if not issubclass(kind, ApiError | TemplateError)),
+    *(kind("what ü is wrong") for kind in KINDS if kind not in UNCOMMON),
+    *(kind("wrong", mend="mend it") for kind in KINDS if not issubclass(kind, ApiError | TemplateError | DeployError)),
     errors.ResourceNotFound("nobody", Resource="f", Type="User"),
     TooManyRequests("CallerRateLimitExceeded"),
     TooManyRequests("ConcurrentInvocationLimitExceeded", "slower"),

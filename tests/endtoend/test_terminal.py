@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.conftest import WORKBENCH, Shell, eventually, processes_with
+from tests.endtoend.conftest import WORKBENCH, Served, Shell, eventually, processes_with
 
 pytestmark = pytest.mark.tmux
 
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.tmux
 class Terminal:
     """One tmux server of its own with one window."""
 
-    def __init__(self, shell: Shell, socket: Path, width: int, height: int) -> None:
+    def __init__(self, shell: Shell, socket: Path, width: int, height: int, arguments: str = "") -> None:
         self._socket = str(socket)
         self._shell = shell
         self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "sh")
         self._tmux("set-option", "-g", "remain-on-exit", "on")
-        self.run(f"exec {WORKBENCH}")
+        self.run(f"exec {WORKBENCH} {arguments}")
 
     def _tmux(self, *args: str) -> str:
         command = ["tmux", "-S", self._socket, *args]
@@ -75,12 +75,12 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(shell: Shell, tmp_path: Path) -> Iterator[Callable[[int, int], Terminal]]:
+def terminal(shell: Shell, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def open_one(width: int, height: int) -> Terminal:
+    def open_one(width: int, height: int, arguments: str = "") -> Terminal:
         # The path of a socket is limited to 108 bytes.
-        made = Terminal(shell, Path(f"/tmp/wb-{os.getpid()}-{len(opened)}.tmux"), width, height)
+        made = Terminal(shell, Path(f"/tmp/wb-{os.getpid()}-{len(opened)}.tmux"), width, height, arguments)
         opened.append(made)
         return made
 
@@ -148,3 +148,52 @@ def test_a_resize_to_nothing_and_back_survives(terminal: Callable[[int, int], Te
         ui._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
         time.sleep(0.2)
     ui.sees("No functions yet")
+
+
+def test_a_recording_plays_is_held_and_stepped_and_does_nothing(
+    terminal: Callable[..., Terminal], shell: Shell, serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    serve()
+    assert shell.fire("hello")[0] == 0
+    film = tmp_path / "film.ndjson"
+    taping = subprocess.Popen([WORKBENCH, "record", str(film)], env=shell.env, stderr=subprocess.PIPE)
+    eventually(lambda: film.exists() and len(film.read_bytes().splitlines()) > 1)
+    assert shell.fire("counter")[0] == 0
+    eventually(lambda: b'"counter"' in film.read_bytes() and b'"success"' in film.read_bytes().splitlines()[-1])
+    taping.send_signal(signal.SIGINT)
+    assert b"workbench tui --replay" in taping.communicate(timeout=20)[1]
+    assert taping.returncode == 0
+    assert shell.run("stop").returncode == 0
+
+    ui = terminal(120, 36, f"tui --replay {film} --speed 0.01")
+    ui.sees("a recording: film.ndjson", "hello", "1 invocation ")
+    ui.press(",")
+    ui.sees("It is held still.")
+    ui.press("F")
+    ui.sees("this is a recording")
+    for _ in range(film.read_bytes().count(b"\n")):
+        ui.press(".")
+    ui.sees("counter", "2 invocations", "This was all of it.")
+    ui.press("C-q")
+    eventually(lambda: ui._tmux("display-message", "-p", "-t", "t", "#{pane_dead_status}").strip() == "0")
+    assert shell.run("status").returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read"),
+        (b"", ":1: the file is empty"),
+        (b"{}\n", ":1: this is no recording of Workbench"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_one_message(
+    terminal: Callable[..., Terminal], tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    film = tmp_path / "film"
+    if content is not None:
+        film.write_bytes(content)
+    ui = terminal(200, 24, f"tui --replay {film}")
+    screen = ui.sees(said)
+    assert "Traceback" not in screen
+    eventually(lambda: ui._tmux("display-message", "-p", "-t", "t", "#{pane_dead_status}").strip() == "2")

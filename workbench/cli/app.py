@@ -12,6 +12,7 @@ from workbench import __version__
 from workbench.cli import (
     alias,
     concurrency,
+    delete,
     deploy,
     diff,
     doctor,
@@ -20,6 +21,7 @@ from workbench.cli import (
     layers,
     listing,
     logs,
+    prune,
     publish,
     record,
     runtime_mode,
@@ -68,6 +70,8 @@ app.command("serve")(serve.serve)
 app.command("stop")(stop.stop)
 app.command("status")(status.status)
 app.command("deploy")(deploy.deploy)
+app.command("destroy")(deploy.destroy)
+app.command("delete")(delete.delete)
 app.command("fire")(fire.fire)
 app.command("list")(listing.list_functions)
 app.command("publish")(publish.publish)
@@ -80,6 +84,7 @@ app.add_typer(layers.app, name="layers")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
 app.command("record")(record.record)
+app.command("prune")(prune.prune)
 app.command("doctor")(doctor.doctor)
 
 

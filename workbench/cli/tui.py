@@ -48,7 +48,8 @@ def tui(
         raise UsageError("give one of --record and --replay")
     if not 0 < speed <= _FASTEST:
         raise UsageError(f"--speed is a number above 0 and at most {_FASTEST:g}, not {speed:g}")
-    if not sys.stdout.isatty():
+    # Textual draws on stderr and reads stdin: without either it would wait, unseen or unheard.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("the terminal UI needs a terminal", mend="workbench serve runs the engine headless")
     if replay is not None:
         _play(replay, speed)
@@ -60,7 +61,9 @@ def tui(
     async def deploy() -> str:
         from workbench import app
 
-        lines = await app.deploy(await attach(), project, template)
+        port = await attach()
+        lines = await app.deploy(port, project, template)
+        lines += [f"{name} has left the template" for name in await app.left_template(port, project, template)]
         return "; ".join(lines) if lines else "nothing has changed"
 
     from workbench.client.recording import recorded

@@ -16,6 +16,7 @@ from workbench.model.functions import Alias, FunctionConfiguration, FunctionVers
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
 from workbench.model.names import Account, FunctionRef
+from workbench.model.records import Deployment
 from workbench.model.routes import Route
 
 
@@ -133,6 +134,16 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
 
     async def list_routes(self) -> tuple[Route, ...]:
         """All routes, those of the source that was brought last at the end."""
+
+    # -- what templates have brought
+    async def add_deployment(self, brought: Deployment) -> None:
+        """Add functions and layer versions to what a template, by its `id`, has brought; no other one has then."""
+
+    async def list_deployments(self) -> tuple[Deployment, ...]:
+        """What each template has brought, without what was deleted since, by `id`."""
+
+    async def delete_deployment(self, id: str) -> None:
+        """Forget what a template has brought; one that has brought nothing is no error."""
 
     # -- environments
     async def stop_environment(self, environment: str) -> None:

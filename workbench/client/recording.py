@@ -266,6 +266,9 @@ class Player:
 
     def _header(self) -> EngineStatus:
         data = self._json()
+        if data is None:
+            self._line = 1
+            raise ValueError("the file is empty")
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise ValueError("this is no recording of Workbench")
         if not isinstance(data.get("v"), int) or data["v"] > VERSION:

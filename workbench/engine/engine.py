@@ -19,6 +19,7 @@ from typing import Any
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Placement, Pool, Road, Tables, admit, check_tenant, place, pool_key, route
+from workbench.engine.deployments import Deployments
 from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import CHANGED, Functions
@@ -56,6 +57,7 @@ from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, NewLayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
+from workbench.model.records import Deployment
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
 
@@ -147,6 +149,7 @@ class Engine(AttachedResources, AccountResources):
         self._rollouts = Rollouts(
             self._tables, clock, store, thread, runtimes, self._spawn, self._move, options.rollout_seconds
         )
+        self._deployments = Deployments(store, thread)
         self._functions = Functions(
             self._tables,
             clock,
@@ -176,6 +179,7 @@ class Engine(AttachedResources, AccountResources):
         self._functions.load(versions, aliases, await self._thread.run(self._store.attached))
         await self._load_records()
         self._rollouts.load(await self._thread.run(self._store.records, RuntimeRollout))
+        await self._deployments.load()
         if deliver:
             self._queue.load(events)
         self._urls_changed()
@@ -591,6 +595,8 @@ class Engine(AttachedResources, AccountResources):
 
     async def delete_function(self, ref: FunctionRef) -> None:
         await self._functions.delete(ref)
+        if ref.qualifier is None:
+            await self._deployments.forget(function=ref.name)
 
     async def code(self, sha256: str) -> bytes:
         return await self._thread.run(self._store.code, sha256)
@@ -648,6 +654,7 @@ class Engine(AttachedResources, AccountResources):
 
     async def delete_layer_version(self, name: str, version: int) -> None:
         await self._layers.delete(name, version)
+        await self._deployments.forget(layer=f"{name}:{version}")
 
     async def get_layer_version_policy(self, name: str, version: int) -> LayerPolicy:
         return self._layers.policy(name, version)
@@ -677,6 +684,15 @@ class Engine(AttachedResources, AccountResources):
 
     async def list_routes(self) -> tuple[Route, ...]:
         return self._routes
+
+    async def add_deployment(self, brought: Deployment) -> None:
+        await self._deployments.add(brought)
+
+    async def list_deployments(self) -> tuple[Deployment, ...]:
+        return self._deployments.list()
+
+    async def delete_deployment(self, id: str) -> None:
+        await self._deployments.delete(id)
 
     # -- what faces read
     async def get_invocation(self, request_id: str) -> InvocationRecord:

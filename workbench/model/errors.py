@@ -7,7 +7,7 @@ Source of codes, statuses and the spelling of the message key: botocore's `lambd
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class WorkbenchError(Exception):
@@ -40,6 +40,19 @@ class TemplateError(UsageError):
     def __init__(self, message: str, *, where: str, mend: str | None = None) -> None:
         super().__init__(f"{where}: {message}", mend=mend)
         self.where = where
+
+
+class DeployError(WorkbenchError):
+    """Some functions of a template cannot run. `failed` says which and why, `done` what was done, a line each."""
+
+    title = "Deploy"
+
+    def __init__(
+        self, message: str, *, mend: str | None = None, failed: Sequence[str] = (), done: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, mend=mend)
+        self.failed = tuple(failed)
+        self.done = tuple(done)
 
 
 class BackendError(WorkbenchError):

@@ -74,4 +74,20 @@ class CapacityProvider:
     last_modified: float
 
 
-Record = EventSourceMapping | CodeSigningConfig | CapacityProvider
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What a template has brought and nobody has deleted: names of functions, and layer versions as `NAME:VERSION`.
+
+    `id` names the template. A function belongs to the template that brought it last.
+    """
+
+    kind: ClassVar[str] = "deployment"
+
+    id: str
+    functions: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+#: What the Lambda API knows, with tags.
+Tagged = EventSourceMapping | CodeSigningConfig | CapacityProvider
+Record = Tagged | Deployment

@@ -120,6 +120,32 @@ class HistoryFile:
             self._count -= oldest
             oldest = 0
 
+    def prune(self, before: float) -> tuple[int, int]:
+        """Forget what ended before `before`, epoch seconds, and files that were moved aside; how many of each.
+
+        The bounds hold then, and the database is as large as what it holds.
+
+        Raises:
+            StateError: the disk does not let go.
+        """
+        aside = list(self.path.parent.glob(f"{FILE}.damaged-*"))
+        gone = 0
+        with self._errors():
+            for file in aside:
+                file.unlink()
+            if self.path.exists():
+                db = self._open()
+                assert db is not None
+                kept = self._count
+                self._count -= db.execute(
+                    "DELETE FROM invocations WHERE wall + finished_ms / 1000 < ?", (before,)
+                ).rowcount
+                self._forget_oldest(db)
+                gone = kept - self._count
+                db.execute("VACUUM")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone, len(aside)
+
     # -- reading
     def get(self, request_id: str) -> InvocationRecord:
         """The last attempt of an invocation.

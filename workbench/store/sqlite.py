@@ -30,6 +30,7 @@ from workbench.store.folder import StateFolder, own_file, own_folder, sync_folde
 from workbench.store.layers import TABLES as LAYER_TABLES
 from workbench.store.layers import LayerRecords, merge, merged_name
 from workbench.store.migrations import migrate
+from workbench.store.prune import remove_others
 
 R = TypeVar("R", bound=Record | RuntimeRollout)
 
@@ -166,6 +167,20 @@ class SqliteStore:
             with _disk(tree):
                 merge(trees, tree)
         return tree
+
+    def prune(self) -> tuple[int, int]:
+        """Remove archives and trees that no function and no layer version has; how many of each.
+
+        Raises:
+            StateError: the database is damaged, or the disk does not let go.
+        """
+        versions, _, _ = self.load()
+        layers = {layer.code.sha256 for layer in self.layers.load()}
+        layers.update(code.sha256 for version in versions for code in version.layers)
+        archives = layers | {version.code.sha256 for version in versions}
+        merged = {merged_name([code.sha256 for code in version.layers]) for version in versions}
+        with _disk(self._blobs):
+            return remove_others(self._blobs, archives), remove_others(self._trees, archives | merged)
 
     # -- records
     def put_version(self, version: FunctionVersion, attached: Attached | None = None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.client.port import EnginePort
-from workbench.model.errors import ResourceNotFound, WorkbenchError
+from workbench.model.errors import DeployError, ResourceNotFound, WorkbenchError
 from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
 from workbench.model.names import FunctionRef
 from workbench.model.routes import Route
@@ -25,7 +25,7 @@ async def deploy(port: EnginePort, functions: list[DesiredFunction], layers: Ite
     Layers come first: those given, and those that the functions refer to.
 
     Raises:
-        WorkbenchError: a function was refused or did not become ready; the others were still brought.
+        DeployError: a function was refused or did not become ready; the others were still brought.
     """
     done: list[str] = []
     failed: list[str] = []
@@ -44,7 +44,7 @@ async def deploy(port: EnginePort, functions: list[DesiredFunction], layers: Ite
         else:
             done += outcome
     if failed:
-        raise WorkbenchError("; ".join(failed))
+        raise DeployError("; ".join(failed), failed=failed, done=done)
     return done
 
 

@@ -27,9 +27,9 @@ from workbench.model.errors import (
     ResourceNotFound,
 )
 from workbench.model.names import FunctionRef
-from workbench.model.records import CapacityProvider, CodeSigningConfig, EventSourceMapping, MappingState, Record
+from workbench.model.records import CapacityProvider, CodeSigningConfig, EventSourceMapping, MappingState, Tagged
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Tagged)
 S = TypeVar("S", bound=EventSourceMapping | CapacityProvider)
 
 #: How long what AWS does in the background takes here, in seconds: long enough to be seen.
@@ -239,8 +239,8 @@ class AccountResources:
             record = self._tagged(kind, name, arn)
             await self._keep(replace(record, tags=tags.changed(record.tags, put, remove)))
 
-    def _tagged(self, kind: str, id: str, arn: str) -> Record:
-        tables: dict[str, Mapping[str, Record]] = {
+    def _tagged(self, kind: str, id: str, arn: str) -> Tagged:
+        tables: dict[str, Mapping[str, Tagged]] = {
             CodeSigningConfig.kind: self._signing,
             EventSourceMapping.kind: self._mappings,
             CapacityProvider.kind: self._providers,
@@ -251,10 +251,10 @@ class AccountResources:
         return record
 
     # -- common
-    def _arn(self, record: Record) -> str:
+    def _arn(self, record: Tagged) -> str:
         return self._tables.account.arn(record.kind, record.id)
 
-    def _table(self, record: Record) -> dict[str, Any]:
+    def _table(self, record: Tagged) -> dict[str, Any]:
         if isinstance(record, CodeSigningConfig):
             return self._signing
         return self._mappings if isinstance(record, EventSourceMapping) else self._providers
@@ -264,7 +264,7 @@ class AccountResources:
         self._table(record)[record.id] = record
         return record
 
-    async def _drop(self, record: Record) -> None:
+    async def _drop(self, record: Tagged) -> None:
         await self._thread.run(self._store.delete_record, record)
         del self._table(record)[record.id]
 
