@@ -62,9 +62,23 @@ class Terminal:
         """A line of the screen, once there is one with all of these."""
 
         def found() -> str:
-            return next((line for line in self.screen().splitlines() if all(text in line for text in texts)), "")
+            return next((line for line in self.sees(*texts).splitlines() if all(text in line for text in texts)), "")
 
         return str(eventually(found))
+
+    def exited(self, status: int) -> None:
+        """The process in the window has ended with this exit status."""
+        said = {"": ""}
+
+        def told() -> bool:
+            said[""] = self._tmux("display-message", "-p", "-t", "t", "#{pane_dead} #{pane_dead_status}")
+            return said[""].split() == ["1", str(status)]
+
+        deadline = time.monotonic() + 20
+        while not told():
+            if time.monotonic() > deadline:
+                pytest.fail(f"dead, status: {said['']!r}\n{self.screen()}")
+            time.sleep(0.03)
 
     def pid(self) -> int:
         """The process in the window."""
@@ -99,7 +113,7 @@ def test_open_fire_watch_quit(terminal: Callable[[int, int], Terminal], shell: S
     ui.press("/")
     ui.sees("⏎ keep")
     ui.press(*"hello")
-    ui.sees("3/10", "/ hello")
+    ui.sees("3/12", "/ hello")
     ui.press("Enter")
     ui.sees("⏎ open")
     ui.press("F")
@@ -175,7 +189,7 @@ def test_a_recording_plays_is_held_and_stepped_and_does_nothing(
         ui.press(".")
     ui.sees("counter", "2 invocations", "This was all of it.")
     ui.press("C-q")
-    eventually(lambda: ui._tmux("display-message", "-p", "-t", "t", "#{pane_dead_status}").strip() == "0")
+    ui.exited(0)
     assert shell.run("status").returncode == 4
 
 
@@ -196,4 +210,4 @@ def test_a_file_that_is_no_recording_is_one_message(
     ui = terminal(200, 24, f"tui --replay {film}")
     screen = ui.sees(said)
     assert "Traceback" not in screen
-    eventually(lambda: ui._tmux("display-message", "-p", "-t", "t", "#{pane_dead_status}").strip() == "2")
+    ui.exited(2)
