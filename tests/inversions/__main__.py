@@ -1,0 +1,115 @@
+"""`python -m tests.inversions [PAGE [WORDS]]`: break each rule of a page and see that its tests fail.
+
+Without PAGE, all pages; with WORDS, only the rules whose text has them. Works on a copy of the tree, so that nothing
+here changes. Fails when a rule has no inversion, or a test that a rule names failed under none of the rule's inversions.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.inversions import ROOT, Inversion, inversions, pages, rules
+
+#: A test that has not ended by then is one that a broken rule makes wait for ever.
+SECONDS = 180
+#: Exit codes of pytest.
+GREEN, RED = 0, 1
+PATHS = ("", "plugins", "runtimes", "sample_functions")
+
+
+class Copy:
+    """A copy of the tree, in which tests run against the copy's code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder / path) for path in PATHS)}
+        self._age = time.time()
+        used = self._run("-c", "import workbench; print(workbench.__file__)").stdout.strip()
+        if not Path(used).is_relative_to(folder):
+            sys.exit(f"the tests of the copy would run the code of {used}")
+
+    def test(self, *tests: str) -> subprocess.CompletedProcess[str]:
+        options = ("-q", "-x", "-p", "no:cacheprovider", "--tb=short", "--no-header")
+        return self._run("-m", "pytest", *options, *tests, seconds=SECONDS * len(tests))
+
+    def write(self, file: str, text: str) -> None:
+        """Each text gets a time of its own: cached bytecode is told from the text's by time and size."""
+        self._age += 2
+        (self.folder / file).write_text(text)
+        os.utime(self.folder / file, (self._age, self._age))
+
+    def _run(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self._env,
+            timeout=seconds,
+            capture_output=True,
+            text=True,
+        )
+
+
+def broken(copy: Copy, inversion: Inversion) -> set[str]:
+    """Those of an inversion's tests that fail under it."""
+    red = set()
+    text = (copy.folder / inversion.file).read_text()
+    copy.write(inversion.file, inversion.apply(text))
+    try:
+        for test in inversion.tests:
+            try:
+                code = copy.test(test).returncode
+            except subprocess.TimeoutExpired:
+                code = RED
+            if code not in (GREEN, RED):
+                sys.exit(f"{inversion.rule.text!r}: pytest cannot run {test} with {inversion.new!r}")
+            if code == RED:
+                red.add(test)
+            print(f"  {'red' if code == RED else 'GREEN'}  {test}", flush=True)
+    finally:
+        copy.write(inversion.file, text)
+    return red
+
+
+def main() -> None:
+    page, words = sys.argv[1:2], " ".join(sys.argv[2:]).lower()
+    missed = []
+    with tempfile.TemporaryDirectory(prefix="inversions-") as folder:
+        copy = Copy(Path(folder))
+        for name in page or pages():
+            meant = [rule for rule in rules(name) if words in rule.text.lower()]
+            table = [inversion for inversion in inversions(name) if inversion.rule in meant]
+            unbroken = copy.test(*dict.fromkeys(test for inversion in table for test in inversion.tests))
+            if unbroken.returncode != GREEN:
+                sys.exit(f"{name}: tests fail with the rules as they are:\n{unbroken.stdout[-2000:]}")
+            red: set[str] = set()
+            for inversion in table:
+                print(f"{inversion.rule.text}\n  {inversion.file}: {inversion.new.strip()!r}", flush=True)
+                red |= {f"{inversion.rule.text}{test}" for test in broken(copy, inversion)}
+            for rule in meant:
+                for test in rule.tests:
+                    if not any(one.startswith(f"{rule.text}{test}") for one in red):
+                        missed.append(f"{name}: {rule.text}: nothing breaks {test}")
+            print(f"{name}: {len(meant)} rules, {len(table)} inversions")
+    if missed:
+        sys.exit("\n".join(missed))
+
+
+if __name__ == "__main__":
+    main()
