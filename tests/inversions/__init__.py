@@ -1,7 +1,7 @@
 """Pages of rules (docs/*.md) and, for each rule, a way to break it that one of the rule's tests must notice.
 
-A page's tables have a row a rule, `| rule | tests |`. Its inversions stand beside this file, in a TOML file of the page's
-name: each names a rule by the beginning of its text, and a replacement in the product's code that breaks the rule.
+A page's tables have a row a rule, `| rule | tests |`. Its inversions stand beside this file, in a TOML file of the
+page's name: each names a rule by the beginning of its text, and a replacement in our code that breaks the rule.
 
     [[inversion]]
     rule = "INIT has ten seconds on demand"

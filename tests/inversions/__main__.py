@@ -1,7 +1,7 @@
 """`python -m tests.inversions [PAGE [WORDS]]`: break each rule of a page and see that its tests fail.
 
 Without PAGE, all pages; with WORDS, only the rules whose text has them. Works on a copy of the tree, so that nothing
-here changes. Fails when a rule has no inversion, or a test that a rule names failed under none of the rule's inversions.
+here changes. Fails when a test that a rule names failed under none of the rule's inversions.
 """
 
 from __future__ import annotations
@@ -103,9 +103,11 @@ def main() -> None:
                 print(f"{inversion.rule.text}\n  {inversion.file}: {inversion.new.strip()!r}", flush=True)
                 red |= {f"{inversion.rule.text}{test}" for test in broken(copy, inversion)}
             for rule in meant:
-                for test in rule.tests:
-                    if not any(one.startswith(f"{rule.text}{test}") for one in red):
-                        missed.append(f"{name}: {rule.text}: nothing breaks {test}")
+                missed += [
+                    f"{name}: {rule.text}: nothing breaks {test}"
+                    for test in rule.tests
+                    if not any(one.startswith(f"{rule.text}{test}") for one in red)
+                ]
             print(f"{name}: {len(meant)} rules, {len(table)} inversions")
     if missed:
         sys.exit("\n".join(missed))
