@@ -130,6 +130,21 @@ async def test_pause_and_step(film: Film) -> None:
         await player.changes(1)
 
 
+async def test_steps_that_come_faster_than_a_face_pulls_all_count(film: Film) -> None:
+    times = []
+    player = film.play()
+    await player.changes(0)
+    for _ in range(2):
+        player.step()
+        times.append((await player.changes(1)).t_mono_ns)
+    quick = film.play()
+    await quick.changes(0)
+    quick.step()
+    quick.step()
+    assert (await quick.changes(1)).t_mono_ns == times[1]
+    assert (await quick.changes(1)).empty
+
+
 async def test_its_status_says_that_it_is_a_recording(film: Film) -> None:
     status = await film.play().status()
     assert (status.project, status.backend, status.urls) == (STATUS.project, STATUS.backend, {})

@@ -180,6 +180,8 @@ class Player:
         self._last, self._last_at = first, 0
         self._position = 0.0
         self._moved = now()
+        #: Changes to go to that nobody has pulled yet: keys may come faster than a face pulls.
+        self._steps = 0
 
     # -- what a person does
     @property
@@ -196,7 +198,7 @@ class Player:
         """Go to the next change, and hold still there."""
         self._move()
         self.paused = True
-        self._position = max(self._position, float(self._next_at))
+        self._steps += 1
 
     def close(self) -> None:
         self._file.close()
@@ -215,7 +217,12 @@ class Player:
         self._move()
         delta: Delta | None = None
         taken = 0
-        while self._next is not None and self._next_at <= self._position and taken < _AT_ONCE:
+        while self._next is not None and taken < _AT_ONCE:
+            if self._next_at > self._position:
+                if not self._steps:
+                    break
+                self._steps -= 1
+                self._position = float(self._next_at)
             delta = self._next if delta is None else merge(delta, self._next)
             taken += 1
             self._advance()
