@@ -252,13 +252,13 @@ def with_context(case: Case) -> None:
 
 
 def environment_reuse(case: Case) -> None:
-    case.create(MEMORY, Timeout=1)
+    case.create(MEMORY, Timeout=2)  # INIT runs inside the call after the timeout, on however busy a machine
     for key, event in (
         ("invoke-result-file-write", {"write-file": "some-content"}),
         ("invoke-result-file-read", {"read-file": True}),
         ("invoke-result-set-number", {"set-number": 42}),
         ("invoke-result-read-number", {"read-number": True}),
-        (None, {"sleep": 2}),  # recorded with the message of an older stack
+        (None, {"sleep": 3}),  # recorded with the message of an older stack
         ("invoke-result-file-read-after-timeout", {"read-file": True}),
         ("invoke-result-read-number-after-timeout", {"read-number": True}),
     ):

@@ -15,7 +15,7 @@ from workbench.engine.init import init_seconds
 from workbench.model.errors import BackendError
 from workbench.model.invocations import InvocationStatus
 from workbench.model.platform import InitializationType, InitPhase
-from workbench.testing.fakes import Exit, FakeRuntime, Program, echo
+from workbench.testing.fakes import Exit, FakeEnvironment, FakeRuntime, Program, echo
 
 
 def working(made: Callable[[], World], *, init: float = 0.25, work: float = 0.1) -> Program:
@@ -246,6 +246,62 @@ async def test_a_sandbox_that_ends_while_a_failed_init_is_cleared_away_is_not_us
             await pending
         assert environment.calls.count("start runtime") == 1
         assert await made.states() == ["failed"]
+
+
+async def test_a_deadline_is_its_own_invocation_s_whatever_comes_in_the_same_moment(tmp_path: Path) -> None:
+    links = []
+
+    async def program(runtime: FakeRuntime) -> None:
+        links.append(runtime._link)
+        event = await runtime.next()
+        if event.payload == b"1":
+            await made.clock.sleep(3600)
+        while True:
+            runtime.respond(event.request_id, event.payload)
+            event = await runtime.next()
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=1)
+        first = made.submit(payload=b"1", logs=False)
+        await made.clock.settle()
+        (environment,) = made.engine._tables.pools.values()
+        (busy,) = environment.members.values()
+        # The deadline has passed, and before the engine has got round to it, the runtime answers and another call comes.
+        busy._timed_out()
+        answered = links[0].respond(busy.invocation.request_id, b"late")
+        second = made.submit(payload=b"2", logs=False)
+        asked = links[0].next(lambda event: None)
+        await made.clock.settle()
+        assert ((await second).status, (await second).payload) == (InvocationStatus.SUCCESS, b"2")
+        assert (await first).status is InvocationStatus.TIMEOUT
+        assert (answered.status, asked.status) == (403, 403)
+
+
+async def test_what_could_not_be_frozen_is_thawed(engine: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def half(self: FakeEnvironment) -> None:
+        self.frozen = True
+        raise BackendError("not all of it")
+
+    monkeypatch.setattr(FakeEnvironment, "freeze", half)
+    await engine.create()
+    first = await engine.invoke()
+    await engine.clock.advance(1)
+    (environment,) = engine.backend.environments
+    assert (await engine.states(), environment.frozen) == (["idle"], False)
+    assert (await engine.invoke()).environment == first.environment
+
+
+async def test_what_can_be_neither_frozen_nor_thawed_is_ended(engine: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: FakeEnvironment) -> None:
+        raise BackendError("no")
+
+    monkeypatch.setattr(FakeEnvironment, "freeze", broken)
+    monkeypatch.setattr(FakeEnvironment, "thaw", broken)
+    await engine.create()
+    first = await engine.invoke()
+    await engine.clock.advance(1)
+    assert await engine.states() == ["failed"]
+    assert (await engine.invoke()).environment != first.environment
 
 
 async def test_without_extensions_shutdown_takes_no_time(engine: World) -> None:

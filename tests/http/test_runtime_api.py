@@ -27,6 +27,27 @@ async def runtime() -> AsyncIterator[Runtime]:
     listener.close()
 
 
+async def test_what_was_not_read_before_the_connections_were_dropped_is_not_heard() -> None:
+    link = Link()
+    listener = await RuntimeApi().open(link, None)
+    host, port = listener.address.split(":")
+    old = Runtime(link, *await asyncio.open_connection(host, int(port)))
+    old.send("POST", "/2018-06-01/runtime/init/error", b"{}")
+    await old.answer()
+    old.send("POST", "/2018-06-01/runtime/init/error", b"{}")
+    listener.hang_up()
+    with pytest.raises(ConnectionError):
+        assert not await old.reader.read()
+        raise ConnectionResetError  # an orderly end is as good
+    new = Runtime(link, *await asyncio.open_connection(host, int(port)))
+    new.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"1")
+    assert (await new.answer())[0] == 202
+    assert [call[0] for call in link.calls if call[0] != "lost"] == ["fail_init", "respond"]
+    for end in (old, new):
+        end.writer.close()
+    listener.close()
+
+
 async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
     runtime.send("GET", "/2018-06-01/runtime/invocation/next")
     reply = await asyncio.wait_for(runtime.link.asked, 5)

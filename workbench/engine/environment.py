@@ -218,7 +218,7 @@ class ExecutionEnvironment:
             self._fail(failure.reason)
         else:
             invocation.started = init.started
-            self._services.spawn(self._conclude(failure, keep=False))
+            self._lose(failure, keep=False)
 
     async def _init_again(self, why: ShutdownReason) -> None:
         try:
@@ -415,16 +415,16 @@ class ExecutionEnvironment:
         else:
             self._fail(f"an extension failed between invocations: {error_type}")
 
-    def _lose(self, failure: Failure) -> None:
-        self._services.spawn(self._conclude(failure, keep=failure.keep))
-
-    async def _conclude(self, failure: Failure, *, keep: bool) -> None:
-        """End an invocation that takes the environment's processes, or the whole environment, with it."""
+    def _lose(self, failure: Failure, *, keep: bool = True) -> None:
+        """The invocation that it has fails. Whatever the runtime says from here on comes too late."""
         invocation = self._journal.invocation
-        if invocation is None or self._concluding:
-            return
-        self._concluding = True
-        self._cancel_timers()
+        if invocation is not None and not self._concluding:
+            self._concluding = True
+            self._cancel_timers()
+            self._services.spawn(self._conclude(invocation, failure, keep=keep and failure.keep))
+
+    async def _conclude(self, invocation: Invocation, failure: Failure, *, keep: bool) -> None:
+        """End an invocation that takes the environment's processes, or the whole environment, with it."""
         now = self._clock.monotonic_ns()
         invoke = self._invoke
         if invoke is None:
@@ -528,9 +528,18 @@ class ExecutionEnvironment:
         except WorkbenchError as error:
             self._journal.fault(f"{error.title}: {error}")
             self._can_freeze = False
-            self.extensions.frozen(False)
+            await self._undo_freeze()
         finally:
             self._freezing = None
+
+    async def _undo_freeze(self) -> None:
+        """A part of it may be frozen, or become so later. An invocation that has come meanwhile thaws it itself."""
+        try:
+            await self._sandbox.thaw()
+            self.extensions.frozen(False)
+        except WorkbenchError as error:
+            if self._journal.invocation is None:
+                self._fail(f"it could be neither frozen nor thawed: {error}")
 
     # -- ends
     def _sandbox_gone(self, event: Exited) -> None:

@@ -166,6 +166,9 @@ class Listener(Protocol):
     #: `host:port` as seen from inside: the value of AWS_LAMBDA_RUNTIME_API.
     address: str
 
+    def hang_up(self) -> None:
+        """Drop the connections: whoever opened them is gone, and what of theirs is still unread is not to be heard."""
+
     def close(self) -> None:
         """Stop serving and drop the connections."""
 

@@ -222,6 +222,8 @@ class Sandbox:
         else:
             for process in ended:
                 await self.signal(process, signal.SIGKILL)
+        if self._listener is not None:
+            self._listener.hang_up()
         self._on_exit = dict.fromkeys(ended, _ignore)
         for name in list(self._outputs):
             self._outputs.pop(name).close()

@@ -268,11 +268,14 @@ class _RuntimeListener:
             self._connections.discard(connection)
             self.link.connections(len(self._connections))
 
+    def hang_up(self) -> None:
+        for connection in [*self._connections, *self._extensions]:
+            connection.transport.abort()
+
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in [*self._connections, *self._extensions]:
-            connection.transport.abort()
+        self.hang_up()
 
 
 class RuntimeApi:

@@ -190,6 +190,9 @@ class FakeListener:
         self.address = address
         self.closed = False
 
+    def hang_up(self) -> None:
+        """There is no connection."""
+
     def close(self) -> None:
         self.closed = True
 
