@@ -264,9 +264,9 @@ async def test_a_deadline_is_its_own_invocation_s_whatever_comes_in_the_same_mom
         await made.create(timeout=1)
         first = made.submit(payload=b"1", logs=False)
         await made.clock.settle()
-        (environment,) = made.engine._tables.pools.values()
-        (busy,) = environment.members.values()
-        # The deadline has passed, and before the engine has got round to it, the runtime answers and another call comes.
+        (pool,) = made.engine._tables.pools.values()
+        (busy,) = pool.members.values()
+        # The deadline passes, and before the engine gets round to it, the runtime answers and another call comes.
         busy._timed_out()
         answered = links[0].respond(busy.invocation.request_id, b"late")
         second = made.submit(payload=b"2", logs=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -36,9 +37,8 @@ async def test_what_was_not_read_before_the_connections_were_dropped_is_not_hear
     await old.answer()
     old.send("POST", "/2018-06-01/runtime/init/error", b"{}")
     listener.hang_up()
-    with pytest.raises(ConnectionError):
-        assert not await old.reader.read()
-        raise ConnectionResetError  # an orderly end is as good
+    with suppress(ConnectionError):  # an orderly end is as good
+        assert await old.reader.read() == b""
     new = Runtime(link, *await asyncio.open_connection(host, int(port)))
     new.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"1")
     assert (await new.answer())[0] == 202
