@@ -32,7 +32,15 @@ from workbench.engine.engine import Engine, Options
 from workbench.engine.recorder import Recorder
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
-from workbench.model.errors import BackendUnavailable, DeployError, StateError, UsageError, WorkbenchError
+from workbench.model import file_systems
+from workbench.model.errors import (
+    BackendUnavailable,
+    DeployError,
+    EFSMountFailure,
+    StateError,
+    UsageError,
+    WorkbenchError,
+)
 from workbench.model.layers import NewLayerVersion, layer_arn
 from workbench.model.names import Account
 from workbench.services.sender import Sender
@@ -180,6 +188,7 @@ async def open_engine(
                 idle_stop=project.idle_stop,
                 max_life=project.max_life,
                 rollout_seconds=project.runtime_rollout,
+                file_systems=project.file_systems,
                 seed=seed,
             ),
             on_stop=on_stop,
@@ -347,9 +356,10 @@ async def deploy(port: EnginePort, project: Project, template: Path) -> list[str
     return done
 
 
-async def lacking_runtimes(port: EnginePort, names: Iterable[str], project: Project) -> list[str]:
+async def lacking(port: EnginePort, names: Iterable[str], project: Project) -> list[str]:
     """What keeps deployed functions from running on this machine, a line for each that cannot."""
     catalogue = Catalogue(project.region, cache_folder())
+    backend = (await port.status()).backend
     lines = []
     for version in await port.list_functions():
         if version.name not in names or version.code.image is not None:
@@ -360,6 +370,13 @@ async def lacking_runtimes(port: EnginePort, names: Iterable[str], project: Proj
             lines.append(f"{version.name} cannot run here: {runtime} is not among what workbench doctor lists")
         elif found[1]:
             lines.append(f"{version.name} cannot run yet: {found[0]} ({found[1]})")
+        settings = version.configuration.settings
+        if file_systems.file_systems(settings) and not registry.create(backend).capabilities.file_systems:
+            lines.append(f"{version.name} cannot run on {backend}, which mounts no file systems: bubblewrap does")
+        try:
+            file_systems.shown(settings, project.file_systems)
+        except EFSMountFailure as error:
+            lines.append(f"{version.name} cannot run yet: {error}")
     return lines
 
 

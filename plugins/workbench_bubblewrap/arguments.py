@@ -162,10 +162,12 @@ def sandbox(
         arguments += ["--size", str(spec.tmp_size * MB)]
     arguments += ["--tmpfs", "/tmp"]
     # Made one by one: the parents that bubblewrap makes on the way to a mount are open to their owner only.
-    for folder in _with_parents([*folders, *map(_parent, (*binds, *data))]):
+    for folder in _with_parents([*folders, *map(_parent, (*binds, *data, *spec.file_systems))]):
         arguments += ["--dir", folder]
     for inside, outside in binds.items():
         arguments += ["--ro-bind-try" if inside in etc else "--ro-bind", outside, inside]
+    for inside, shared in spec.file_systems.items():
+        arguments += ["--bind", str(shared), inside]
     for path, descriptor in data.items():
         arguments += ["--perms", "0444", "--ro-bind-data", str(descriptor), path]
     if starter.tree is not None:

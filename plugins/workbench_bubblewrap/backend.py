@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 
-from workbench.backends import cgroups
+from workbench.backends import cgroups, file_systems
 from workbench.backends.api import API_VERSION, Capabilities, EnvironmentSpec, Health, Host, Network
 from workbench.backends.box import seccomp
 from workbench.backends.cgroups import Role
@@ -35,6 +35,7 @@ class BubblewrapBackend:
         reset=True,
         networks=frozenset({Network.NONE, Network.HOST}),
         connect=True,
+        file_systems=True,
     )
 
     def __init__(self) -> None:
@@ -83,7 +84,9 @@ class BubblewrapBackend:
             raise BackendError("the bubblewrap backend is not open")
         if spec.network not in self.capabilities.networks:
             raise BackendError(f"the bubblewrap backend has no network '{spec.network}'")
-        uid = next(self._uids) if self._maker.machine.root else None
+        uid = None
+        if self._maker.machine.root:
+            uid = file_systems.user_of(spec.file_systems.values()) or next(self._uids)
         environment = BubblewrapEnvironment(self._maker, spec, uid, self._watch)
         await environment.launch(self._environments.discard)
         if self._closed:

@@ -6,11 +6,13 @@ import asyncio
 import itertools
 import os
 import secrets
+import stat
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workbench.backends import file_systems
 from workbench.backends.api import API_VERSION, Capabilities, EnvironmentSpec, Health, Host, Network
 from workbench.backends.box import seccomp
 from workbench.backends.box.environment import BoxEnvironment
@@ -42,6 +44,7 @@ class DockerBackend:
         reset=True,
         networks=frozenset({Network.NONE}),
         connect=True,
+        file_systems=True,
     )
 
     def __init__(self) -> None:
@@ -92,8 +95,7 @@ class DockerBackend:
         if spec.network not in self.capabilities.networks:
             raise BackendError(f"the docker backend has no network '{spec.network}'")
         maker, image = self._maker, await self._image(spec.runtime)
-        uid = next(self._uids)
-        user = MAPPED_USER if self._remapped else (uid, uid)
+        user = self._user(spec)
         environment = BoxEnvironment(
             spec, lambda on_message: Container(maker, spec, image.id, user, on_message), self._watch
         )
@@ -114,6 +116,19 @@ class DockerBackend:
             await asyncio.gather(*self._later)
         if self._maker is not None:
             await self._maker.calls.aclose()
+
+    def _user(self, spec: EnvironmentSpec) -> tuple[int, int]:
+        folders = list(spec.file_systems.values())
+        if self._remapped:
+            for folder in folders:
+                if not folder.stat().st_mode & stat.S_IWOTH:
+                    raise BackendError(
+                        f"this Docker daemon maps users, so functions cannot write to {folder}",
+                        mend=f"chmod o+rwx {folder}",
+                    )
+            return MAPPED_USER
+        uid = file_systems.user_of(folders) or next(self._uids)
+        return (uid, uid)
 
     async def _image(self, runtime: RuntimeVersion) -> Image:
         if self._maker is None:

@@ -91,6 +91,10 @@ def container(
             "Mounts": [
                 {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
                 for target, source in binds.items()
+            ]
+            + [
+                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": False}
+                for target, source in spec.file_systems.items()
             ],
             # A function's output goes to the engine's pipe.
             "LogConfig": {"Type": "none"},

@@ -53,6 +53,7 @@ def test_settings_are_read(tmp_path: Path) -> None:
     (tmp_path / "workbench.toml").write_text(
         'backend = "subprocess"\naccount = "123456789012"\nregion = "x"\nconcurrency = 5\nidle_stop = 7\n'
         "[history]\ninvocations = 10\nbytes = 1_000\n"
+        '[file_systems]\nfsap-0123456789abcdef0 = "shared/files"\nfs-01234567 = "/srv/models"\n'
     )
     found = find_project(tmp_path)
     assert found == Project(
@@ -66,6 +67,10 @@ def test_settings_are_read(tmp_path: Path) -> None:
         idle_stop=7.0,
         history_invocations=10,
         history_bytes=1000,
+        file_systems={
+            "fsap-0123456789abcdef0": tmp_path / "shared" / "files",
+            "fs-01234567": Path("/srv/models"),
+        },
     )
 
 
@@ -83,6 +88,10 @@ def test_settings_are_read(tmp_path: Path) -> None:
         ("history.days = 5", "[history] takes 'invocations' and 'bytes', each a number; not days = 5"),
         ("history.bytes = -1", "each a number; not bytes = -1"),
         ("history.bytes = true", "each a number; not bytes = True"),
+        ('file_systems.mine = "x"', "[file_systems] takes a folder for an access point"),
+        ("file_systems.fs-01234567 = 5", "not fs-01234567 = 5"),
+        ('file_systems.fs-01234567 = "."', "would show Workbench's own state"),
+        ('file_systems.fs-01234567 = ".workbench/files"', "would show Workbench's own state"),
         ("account = 123456789012", "'account' has a value of the wrong kind"),
     ],
 )

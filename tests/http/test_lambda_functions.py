@@ -264,6 +264,7 @@ def refusal(client, call, **parameters):
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
+ACCESS_POINT = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
 INVALID = (400, "InvalidParameterValueException")
 KEYS = "Lambda was unable to configure your environment variables because the environment variables you have provided "
 
@@ -332,6 +333,21 @@ KEYS = "Lambda was unable to configure your environment variables because the en
             *INVALID,
             "The code s3://bucket/key cannot be fetched: no endpoint of S3 is configured. "
             "Set services in workbench.toml, or AWS_ENDPOINT_URL, for the engine; or send the archive as ZipFile.",
+        ),
+        (
+            {"FileSystemConfigs": [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/x"}]},
+            *INVALID,
+            f"Function must be configured to execute in a VPC to reference access point {ACCESS_POINT}.",
+        ),
+        (
+            {
+                "FileSystemConfigs": [
+                    {"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/x", "S3FilesConfig": {"DirectS3Read": "AUTO"}}
+                ],
+                "VpcConfig": {"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]},
+            },
+            *INVALID,
+            "S3FilesConfig is only for access points of Amazon S3 Files.",
         ),
         (
             {"PackageType": "Image", "Code": {"ImageUri": "image:latest"}},

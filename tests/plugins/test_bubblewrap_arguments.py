@@ -127,6 +127,13 @@ def test_layers_are_mounted() -> None:
     assert ("/state/opt", "/opt") in values(sandbox(replace(SPEC, opt=Path("/state/opt"))), "--ro-bind", 2)
 
 
+def test_a_file_system_alone_can_be_written() -> None:
+    options = sandbox(replace(SPEC, file_systems={"/mnt/shared": Path("/home/u/shared")}))
+    assert values(options, "--bind", 2) == [("/home/u/shared", "/mnt/shared")]
+    assert ("/mnt",) in values(options, "--dir")
+    assert options.index("--bind") < options.index("--remount-ro")
+
+
 def test_a_host_without_merged_usr() -> None:
     options = sandbox(machine=replace(ROOT, links={}, folders=("/bin", "/lib")))
     assert {("/bin", "/bin"), ("/lib", "/lib")} <= set(values(options, "--ro-bind", 2))

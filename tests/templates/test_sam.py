@@ -17,6 +17,7 @@ from workbench.templates.sam import DesiredFunction, function_names, read_templa
 
 ACCOUNT = Account("eu-central-1", "123456789012")
 ROLE = "arn:aws:iam::123456789012:role/workbench"
+ACCESS_POINT = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
 Read = Callable[..., list[DesiredFunction]]
 
 HEAD = """\
@@ -103,6 +104,9 @@ def test_everything_that_is_acted_on(one: Callable[..., DesiredFunction]) -> Non
         Tracing: Active
         LoggingConfig: {LogFormat: JSON}
         PackageType: Zip
+        FileSystemConfigs:
+          - Arn: arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0
+            LocalMountPath: /mnt/files
         Tags: {CostCenter: 1234, Live: true}
         Environment:
           Variables: {TEXT: t, NUMBER: 5, FRACTION: 1.5, FLAG: true, EMPTY: "", DAY: 2012-10-17}
@@ -127,7 +131,11 @@ def test_everything_that_is_acted_on(one: Callable[..., DesiredFunction]) -> Non
             "EMPTY": "",
             "DAY": "2012-10-17",
         },
-        settings={"TracingConfig": {"Mode": "Active"}, "LoggingConfig": {"LogFormat": "JSON"}},
+        settings={
+            "TracingConfig": {"Mode": "Active"},
+            "LoggingConfig": {"LogFormat": "JSON"},
+            "FileSystemConfigs": [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/files"}],
+        },
     )
     assert function.tags == {"CostCenter": "1234", "Live": "true", "lambda:createdBy": "SAM"}
     assert function.notes == ()
@@ -227,6 +235,15 @@ def test_references_are_resolved(one: Callable[..., DesiredFunction], expression
         f"FunctionName: !Sub hello-${{Stage}}\nEnvironment: {{Variables: {{X: {expression}}}}}\n", before=PARAMETERS
     )
     assert function.configuration.environment == {"X": value}
+
+
+def test_an_access_point_of_the_template_can_be_referred_to(one: Callable[..., DesiredFunction]) -> None:
+    files = "  Files: {Type: AWS::EFS::AccessPoint, Properties: {FileSystemId: fs-01234567}}\n"
+    function = one("Environment: {Variables: {AA: !Ref Files, BB: !GetAtt Files.Arn}}", after=files)
+    assert function.configuration.environment == {
+        "AA": "fsap-abc7e9892806b047b",
+        "BB": "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-abc7e9892806b047b",
+    }
 
 
 def test_given_parameters_win_over_defaults(one: Callable[..., DesiredFunction]) -> None:
@@ -342,6 +359,13 @@ def test_bad_parameters_and_globals_are_refused(
         ("Environment: {Variables: {A: }}", "Environment.Variables.A must be text"),
         ("Tags: [a]", "Tags must be a mapping, not list"),
         ("Tags: {a: {b: c}}", "Tags.a must be text"),
+        ("FileSystemConfigs: {}", "FileSystemConfigs must be a list of at most one file system"),
+        ("FileSystemConfigs: [{Arn: a}]", "FileSystemConfigs takes Arn and LocalMountPath"),
+        ("FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/x}]", "has the Arn 'a', which is that of no access point"),
+        (
+            f"FileSystemConfigs: [{{Arn: '{ACCESS_POINT}', LocalMountPath: /mnt/..}}]",
+            "has the LocalMountPath '/mnt/..', which is no /mnt/NAME",
+        ),
         ("PackageType: Image", "image functions are not supported yet"),
         ("FunctionName: ../../etc", "'../../etc' is no function name"),
         ("FunctionName: a/b", "'a/b' is no function name"),

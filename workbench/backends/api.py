@@ -10,7 +10,7 @@ The engine puts a deadline on every call, and treats an exception as the failure
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from socket import socket
@@ -19,7 +19,7 @@ from typing import Protocol
 from workbench.model.runtimes import RuntimeVersion
 
 #: (major, minor) of this contract. The engine refuses another major; minors add only what a capability gates.
-API_VERSION = (1, 1)
+API_VERSION = (1, 2)
 
 
 #: As much memory brings one vCPU (Lambda Developer Guide, "Configure Lambda function memory").
@@ -45,6 +45,7 @@ class Capabilities:
     freeze: a frozen environment uses no CPU.
     connect: the engine can open connections to what listens inside (since 1.1); telemetry needs it.
     reset: every process can be ended while the sandbox and its /tmp stay (since 1.1).
+    file_systems: host folders can be shown at paths below /mnt, to be read and written (since 1.2).
     networks: the modes that work on this machine.
     """
 
@@ -56,6 +57,7 @@ class Capabilities:
     networks: frozenset[Network]
     connect: bool = False
     reset: bool = False
+    file_systems: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,9 @@ class EnvironmentSpec:
     """One environment to be made. Sizes in MB.
 
     A busy machine gives an environment CPU in proportion to its memory: one vCPU at 1,769 MB, as on AWS.
-    `task` and `opt` are host folders shown read-only at /var/task and /opt (where there are mounts).
+    `task` and `opt` are host folders shown read-only at /var/task and /opt (where there are mounts). `file_systems`
+    are folders of the user's, by the paths where functions read and write them, together with other environments; there
+    are none where the capability is missing. `backends.file_systems` says which user is to be in them.
     """
 
     id: str
@@ -100,6 +104,7 @@ class EnvironmentSpec:
     memory_size: int
     tmp_size: int = 512
     network: Network = Network.NONE
+    file_systems: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def vcpus(self) -> float:

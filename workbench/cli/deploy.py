@@ -37,7 +37,7 @@ def deploy(
             except DeployError as error:
                 lines, failed = list(error.done), error.failed
             gone = await app.left_template(attached.port, project, path)
-            lacking = await app.lacking_runtimes(attached.port, app.template_functions(project, path), project)
+            lacking = await app.lacking(attached.port, app.template_functions(project, path), project)
         for line in lines or ([] if failed else ["nothing has changed"]):
             echo(line)
         for line in (*failed, *lacking):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.model.errors import UsageError
+from workbench.model.file_systems import NAMES
 from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS
 
 MARKERS = ("workbench.toml", ".workbench", "template.yaml")
@@ -33,6 +34,7 @@ class Project:
     services: str | None = None
     runtime_rollout: float = 300.0
     runtimes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    file_systems: dict[str, Path] = field(default_factory=dict)
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
 
@@ -78,9 +80,10 @@ def find_project(start: Path | None = None) -> Project:
         key, _, value = pair.partition("=")
         parameters[key] = value
     history = settings("history", dict, {})
+    state_folder = Path(state).absolute() if state else root / ".workbench"
     return Project(
         root=root,
-        state=Path(state).absolute() if state else root / ".workbench",
+        state=state_folder,
         backend=settings("backend", str, "auto"),
         account=settings("account", str, DEFAULT_ACCOUNT),
         region=settings("region", str, os.environ.get("AWS_REGION") or "us-east-1"),
@@ -94,9 +97,28 @@ def find_project(start: Path | None = None) -> Project:
             runtime: tuple(root / Path(path).expanduser() for path in paths)
             for runtime, paths in settings("runtimes", dict, {}).items()
         },
+        file_systems=_file_systems(root, state_folder, settings("file_systems", dict, {})),
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
     )
+
+
+def _file_systems(root: Path, state: Path, given: dict[str, Any]) -> dict[str, Path]:
+    found = {}
+    for name, text in given.items():
+        if not NAMES.fullmatch(name) or not isinstance(text, str) or not text:
+            raise UsageError(
+                f"{root / 'workbench.toml'}: [file_systems] takes a folder for an access point, by its ARN, its id "
+                f"or the id of its file system; not {name} = {text!r}"
+            )
+        folder = (root / Path(text).expanduser()).resolve()
+        if folder.is_relative_to(state.resolve()) or state.resolve().is_relative_to(folder):
+            raise UsageError(
+                f"{root / 'workbench.toml'}: [file_systems]: {folder} would show Workbench's own state, {state}, to "
+                "functions"
+            )
+        found[name] = folder
+    return found
 
 
 def _settings(path: Path) -> Any:
@@ -120,6 +142,7 @@ def _settings(path: Path) -> Any:
         "services",
         "runtime_rollout",
         "runtimes",
+        "file_systems",
     }
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown setting '{unknown[0]}'; known: {', '.join(sorted(known))}")

@@ -10,12 +10,14 @@ import itertools
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from workbench.backends.file_systems import make as make_folder
+from workbench.backends.file_systems import read_only
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Placement, Pool, Road, Tables, admit, check_tenant, place, pool_key, route
@@ -35,10 +37,12 @@ from workbench.engine.resources.account import AccountResources
 from workbench.engine.resources.attached import AttachedResources
 from workbench.engine.resources.concurrency import unreserved
 from workbench.engine.rollouts import Rollouts
+from workbench.engine.sandbox import Contents
 from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
+from workbench.model import file_systems
 from workbench.model.account import AccountSettings
 from workbench.model.attached import UpdateRuntimeOn
 from workbench.model.errors import (
@@ -59,7 +63,7 @@ from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, Ne
 from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.records import Deployment
 from workbench.model.routes import Route
-from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
+from workbench.model.runtimes import RuntimeRollout
 
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
@@ -75,7 +79,8 @@ class Options:
     An update is in progress for `update_seconds` at least: AWS takes seconds, in which the next change is refused and
     the previous code serves. A client that does not wait must find that out here too. `stream_rate`, bytes a
     second, holds beyond a response's first 6 MB. A new runtime version reaches functions in Auto that nobody updates
-    `rollout_seconds` after it was published.
+    `rollout_seconds` after it was published. `file_systems` are folders of this machine, by the access points (ARN, or
+    id of it or of its file system) that they stand for.
     """
 
     account: Account = field(default_factory=Account)
@@ -86,6 +91,7 @@ class Options:
     update_seconds: float = 0.25
     rollout_seconds: float = 300.0
     stream_rate: float | None = RATE
+    file_systems: Mapping[str, Path] = field(default_factory=dict)
     seed: int | None = None
 
 
@@ -454,11 +460,21 @@ class Engine(AttachedResources, AccountResources):
         return InvocationResult(request_id=new_request_id(), status=InvocationStatus.SUCCESS)
 
     # -- environments
-    async def _prepare(self, version: FunctionVersion, host: BackendHost) -> tuple[RuntimeVersion, Path, Path | None]:
-        """What a sandbox of the version needs: the runtime, and the folders with its code and with its layers."""
+    async def _prepare(self, version: FunctionVersion, host: BackendHost) -> Contents:
+        """What a sandbox of the version needs.
+
+        Raises:
+            RuntimeUnavailable, BackendError, EFSMountFailure: it cannot be had, here or on this backend.
+        """
         if version.code.image is not None:
             raise RuntimeUnavailable(
                 f"{version.name} is a container image: Workbench keeps those, and does not run them yet"
+            )
+        shown = file_systems.shown(version.configuration.settings, self.options.file_systems)
+        if shown and not host.capabilities.file_systems:
+            raise BackendError(
+                f"{version.name} has a file system at {', '.join(shown)}, and the {host.name} backend mounts none",
+                mend="--backend bubblewrap, or docker",
             )
         runtime = await self._rollouts.boot(version)
         if (host.name, runtime.arn) not in self._prepared:
@@ -466,7 +482,8 @@ class Engine(AttachedResources, AccountResources):
             self._prepared.add((host.name, runtime.arn))
         task = await self._thread.run(self._store.extract, version.code.sha256)
         opt = await self._thread.run(self._store.extract_layers, version.layers) if version.layers else None
-        return runtime, task, opt
+        notes = await self._thread.run(_make_folders, shown.values()) if shown else ()
+        return Contents(runtime=runtime, task=task, opt=opt, file_systems=shown, notes=notes)
 
     async def _move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
         await self._functions.move(name, number, runtime, arn, modes)
@@ -739,6 +756,13 @@ class Engine(AttachedResources, AccountResources):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a task of the engine failed", exc_info=error)
+
+
+def _make_folders(folders: Iterable[Path]) -> tuple[str, ...]:
+    """Make what is missing of the folders of file systems; what is to be said of them."""
+    for folder in folders:
+        make_folder(folder)
+    return tuple(note for folder in folders if (note := read_only(folder)) is not None)
 
 
 def _environment_id() -> str:

@@ -11,7 +11,6 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
@@ -26,7 +25,7 @@ from workbench.engine.invoke import Invoke
 from workbench.engine.journal import Journal
 from workbench.engine.parts import Failure, Parts, process_failure
 from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink
-from workbench.engine.sandbox import Sandbox
+from workbench.engine.sandbox import Contents, Sandbox
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.errors import BackendError, WorkbenchError
@@ -34,7 +33,6 @@ from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationStatus
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType, InitPhase
-from workbench.model.runtimes import RuntimeVersion
 
 #: How long the end of a process waits for what the process had posted before to be read.
 _EXIT_SECONDS = 0.2
@@ -54,7 +52,7 @@ class Services:
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     listeners: ListenerFactory
     account: Account
-    prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, tuple[RuntimeVersion, Path, Path | None]]]
+    prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, Contents]]
     released: Callable[[Invocation], None]
     replace: Callable[[Invocation], None]
     ended: Callable[[ExecutionEnvironment], None]
@@ -146,8 +144,10 @@ class ExecutionEnvironment:
         begun = self._clock.monotonic_ns()
         try:
             async with self.host.slots:
-                runtime, task, opt = await self._services.prepare(self.version, self.host)
-                await self._sandbox.launch(runtime, task, opt, self._services.listeners, self, self._sandbox_gone)
+                contents = await self._services.prepare(self.version, self.host)
+                await self._sandbox.launch(contents, self._services.listeners, self, self._sandbox_gone)
+            for note in contents.notes:
+                self._journal.fault(note)
             if self.state is EnvironmentState.CREATING:
                 self._phase("create", begun, "success")
                 await self._initialise(InitPhase.INIT)

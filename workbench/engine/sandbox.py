@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
@@ -31,6 +32,20 @@ _NETWORKS = ("internet", "none", "host")
 
 
 OnExit = Callable[[ProcessExited], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the sandboxes of a version are made of: the runtime, and folders of the host's.
+
+    `notes` are for the function's log.
+    """
+
+    runtime: RuntimeVersion
+    task: Path
+    opt: Path | None
+    file_systems: Mapping[str, Path]
+    notes: tuple[str, ...] = ()
 
 
 class Sandbox:
@@ -78,9 +93,7 @@ class Sandbox:
 
     async def launch(
         self,
-        runtime: RuntimeVersion,
-        task: Path,
-        opt: Path | None,
+        contents: Contents,
         listeners: ListenerFactory,
         link: RuntimeLink,
         on_gone: Callable[[Exited], None],
@@ -91,17 +104,18 @@ class Sandbox:
             WorkbenchError: the backend could not; `close` clears away what there is.
         """
         configuration = self._version.configuration
-        self.runtime, self._link, self._on_gone = runtime, link, on_gone
+        self.runtime, self._link, self._on_gone = contents.runtime, link, on_gone
         self._spec = EnvironmentSpec(
             id=self._id,
             function=self._version.name,
             version=self._version.version,
-            runtime=runtime,
-            task=task,
-            opt=opt,
+            runtime=contents.runtime,
+            task=contents.task,
+            opt=contents.opt,
             memory_size=configuration.memory_size,
             tmp_size=configuration.ephemeral_storage,
             network=min(self._host.capabilities.networks, key=_NETWORKS.index),
+            file_systems=contents.file_systems,
         )
         self._environment = await self._host.launch(self._spec)
         if self._closed:

@@ -155,6 +155,12 @@ class RecursiveInvocation(ApiError):
     code, status, message_key = "RecursiveInvocationException", 400, "Message"
 
 
+class EFSMountFailure(ApiError):
+    """A function's file system cannot be mounted."""
+
+    code, status = "EFSMountFailureException", 403
+
+
 class AccessDenied(ApiError):
     """AWS says nothing of `silent` ones: on the wire their message is null."""
 

@@ -7,11 +7,12 @@ with its line, never a guess. Source: AWS SAM specification, "AWS::Serverless::F
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.model.file_systems import access_point_arn, access_point_id, complaint
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.names import ALIAS_PATTERN, NAME_PATTERN, Account
 from workbench.model.routes import Route
@@ -21,12 +22,14 @@ from workbench.templates.layers import KINDS, DesiredLayer, LayerReader, referen
 from workbench.templates.routes import ROUTED, RouteReader
 
 FUNCTION = "AWS::Serverless::Function"
+ACCESS_POINT = "AWS::EFS::AccessPoint"
 #: Roles are accepted unchecked; this is what a function without one gets.
 ROLE = "arn:aws:iam::{account}:role/workbench"
 #: Properties that Workbench acts on or only stores; others of a function are refused by name, so nothing is ignored.
 _STORED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Tracing": lambda value: {"TracingConfig": {"Mode": value}},
     "LoggingConfig": lambda value: {"LoggingConfig": value},
+    "FileSystemConfigs": lambda value: {} if value == [] else {"FileSystemConfigs": value},
 }
 _ACTED = {
     "CodeUri", "Handler", "Runtime", "MemorySize", "Timeout", "Environment", "FunctionName", "Description",
@@ -179,6 +182,8 @@ class _Reader:
         for stored, shape in _STORED.items():
             if stored in merged:
                 settings.update(shape(merged[stored]))
+        if (wrong := complaint(settings.get("FileSystemConfigs", []))) is not None:
+            raise document.error(f"{where}.FileSystemConfigs {wrong}", properties)
         architectures = merged.get("Architectures", ["x86_64"])
         if architectures not in (["x86_64"], ["arm64"]):
             raise document.error(
@@ -286,6 +291,8 @@ class _Reader:
                 return self._produce(pseudo[name], where, near)
             if self._is_layer(name):
                 return reference(name)
+            if self._is(name, (ACCESS_POINT,)):
+                return self._produce(access_point_id(name), where, near)
             if (api := self._routes.api_id(name)) is not None:
                 return self._produce(api, where, near)
             if name in self._resources:
@@ -302,6 +309,8 @@ class _Reader:
             logical_id, attribute = parts[0], ".".join(parts[1:])
             if attribute == "LayerVersionArn" and self._is_layer(logical_id):
                 return reference(logical_id)
+            if attribute == "Arn" and self._is(logical_id, (ACCESS_POINT,)):
+                return self._produce(access_point_arn(self._account, access_point_id(logical_id)), where, near)
             if attribute == "Arn" and logical_id in self._resources:
                 arn = self._account.function_arn(self._function_name(logical_id, where, near))
                 return self._produce(arn, where, near)
@@ -313,8 +322,11 @@ class _Reader:
         return isinstance(name, str) and name in self._document.mapping(root.get("Parameters", {}), "Parameters", root)
 
     def _is_layer(self, logical_id: str) -> bool:
+        return self._is(logical_id, KINDS)
+
+    def _is(self, logical_id: str, kinds: Collection[str]) -> bool:
         resource = self._resources.get(logical_id)
-        return isinstance(resource, dict) and resource.get("Type") in KINDS
+        return isinstance(resource, dict) and resource.get("Type") in kinds
 
     def _function_name(self, logical_id: str, where: str, near: object) -> str:
         resource = self._resources[logical_id]

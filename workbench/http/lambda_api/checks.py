@@ -121,6 +121,18 @@ def check_package(params: Mapping[str, Any], *, image: bool) -> None:
         raise InvalidParameterValue("Please don't provide ImageConfig when the intended function PackageType is Zip.")
 
 
+def check_file_systems(settings: Mapping[str, Any]) -> None:
+    """A function with a file system has a network to reach it by; S3Files settings are for S3 Files."""
+    for one in settings.get("FileSystemConfigs", ()):
+        efs = ":elasticfilesystem:" in one["Arn"]
+        if efs and not settings.get("VpcConfig", {}).get("SubnetIds"):
+            raise InvalidParameterValue(
+                f"Function must be configured to execute in a VPC to reference access point {one['Arn']}."
+            )
+        if efs and "S3FilesConfig" in one:
+            raise InvalidParameterValue("S3FilesConfig is only for access points of Amazon S3 Files.")
+
+
 def check_limits(params: Mapping[str, Any]) -> None:
     """Timeout, memory and /tmp. The model's own bounds are those of functions that run on capacity providers."""
     timeout = params.get("Timeout", 0)

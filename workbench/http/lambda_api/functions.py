@@ -180,6 +180,7 @@ async def _changes(call: Call, current: FunctionConfiguration | None, name: str)
     network = params.get("VpcConfig", {})
     vpc = await call.context.services.vpc_of(network.get("SubnetIds", []), network.get("SecurityGroupIds", []))
     settings = merge_settings(current.settings if current else {}, params, name, vpc)
+    checks.check_file_systems(settings)
     runtime = params.get("Runtime") or (current.runtime if current else "")
     if runtime:
         checks.check_snap_start(settings.get("SnapStart", {}).get("ApplyOn", "None"), runtime)
