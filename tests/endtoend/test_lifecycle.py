@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -33,9 +34,11 @@ class Stage:
     def __init__(self, running: Running) -> None:
         self.port = running.port
 
-    async def create(self, code: str, name: str = "f", file: str = "app.py", **configuration: Any) -> None:
+    async def create(
+        self, code: str | dict[str, str], name: str = "f", file: str = "app.py", **configuration: Any
+    ) -> None:
         settings = {"runtime": PYTHON, "handler": "app.handler", "role": ROLE, "timeout": 20, **configuration}
-        package = archive({file: code}, mode=0o755)
+        package = archive({file: code} if isinstance(code, str) else code, mode=0o755)
         await self.port.create_function(
             NewFunction(name=name, configuration=FunctionConfiguration(**settings), code=package)
         )
@@ -170,6 +173,59 @@ done
         await stage.create(bootstrap, file="bootstrap", runtime="provided.al2023", handler="none")
         assert await stage.answer() == 403
         assert await stage.answer() == 403
+
+
+WRAPPER = """#!/bin/bash
+words=("$@")
+export SEEN="${words[*]: -1}" _HANDLER=app.other
+exec "${words[@]:0:$#-1}" -X tracemalloc=7 "${words[@]: -1}"
+"""
+WRAPPED = """
+import os, tracemalloc
+def handler(event, context): return "not this one"
+def other(event, context): return os.path.basename(os.environ["SEEN"]), tracemalloc.get_traceback_limit()
+"""
+
+
+@pytest.mark.parametrize("backend", WITH_DOCKER)
+async def test_a_wrapper_script_starts_the_runtime_with_other_options_and_another_handler(stage: Stage) -> None:
+    environment = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}
+    await stage.create({"app.py": WRAPPED, "wrap": WRAPPER}, environment=environment)
+    assert await stage.answer() == ["boot.py", 7]
+
+
+@pytest.fixture
+def node() -> str:
+    """The runtime of this machine's node."""
+    asked = [require_tool("node"), "-p", "process.versions.node.split('.')[0]"]
+    return f"nodejs{subprocess.check_output(asked, text=True).strip()}.x"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_node_starts_through_a_wrapper_script(stage: Stage, node: str) -> None:
+    files = {
+        "index.js": "exports.handler = async () => [process.env.SEEN, process.execArgv.includes('--no-warnings')]",
+        "wrap": '#!/bin/sh\nnode=$1; shift\nSEEN=yes exec "$node" --no-warnings "$@"\n',
+    }
+    environment = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}
+    await stage.create(files, runtime=node, handler="index.handler", environment=environment)
+    assert await stage.answer() == ["yes", True]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("wrapper", "status", "said"),
+    [("/opt/nowhere", 127, "/opt/nowhere: does not exist"), ("/etc/passwd", 126, "/etc/passwd: is not an executable")],
+)
+async def test_a_wrapper_script_that_cannot_be_started(stage: Stage, wrapper: str, status: int, said: str) -> None:
+    await stage.create("def handler(event, context): return 1", environment={"AWS_LAMBDA_EXEC_WRAPPER": wrapper})
+    result = await stage.invoke()
+    kind, message = error(result)
+    assert (kind, message.partition("Error: ")[2]) == (
+        "Runtime.ExitError",
+        f"Runtime exited with error: exit status {status}",
+    )
+    assert (result.log or "").count(f"{said}\n") == 2  # INIT is tried twice
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,31 @@ def test_none_is_said_in_aws_s_words(tmp_path: Path, opt: str | None) -> None:
     with pytest.raises(NoEntrypoint) as caught:
         command(runtime("{bootstrap}"), configured(), MOUNTED, tmp_path, tmp_path / opt if opt else None)
     assert str(caught.value) == "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "task", "opt", "inside"),
+    [
+        ("/opt/wrap", "/var/task", "/opt", "/opt/wrap"),
+        ("/opt/wrap", "/state/code", "/state/layers", "/state/layers/wrap"),
+        ("/opt/wrap", "/state/code", "", "/opt/wrap"),
+        ("/var/task/wrap", "/state/code", "", "/state/code/wrap"),
+        ("/optional/wrap", "/state/code", "/state/layers", "/optional/wrap"),
+    ],
+)
+def test_a_managed_runtime_starts_through_the_function_s_wrapper(
+    tmp_path: Path, wrapper: str, task: str, opt: str, inside: str
+) -> None:
+    layout = Layout(task=task, opt=opt, runtime="/r", interpreter="/i")
+    managed = replace(runtime("{interpreter}", "{runtime}/b"), interpreter=Path("/i"))
+    configuration = configured(environment={"AWS_LAMBDA_EXEC_WRAPPER": wrapper})
+    shell, option, _, named, *rest = command(managed, configuration, layout, tmp_path, None)
+    assert (shell, option, named, rest) == ("/bin/sh", "-c", wrapper, [inside, "/i", "/r/b"])
+
+
+def test_a_function_s_own_program_has_no_wrapper(tmp_path: Path) -> None:
+    configuration = configured(environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"})
+    assert command(runtime("{bootstrap}"), configuration, MOUNTED, program(tmp_path), None) == ("/var/task/bootstrap",)
 
 
 def variables(runtime: str, **environment: str) -> dict[str, str]:

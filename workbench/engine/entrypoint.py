@@ -1,7 +1,8 @@
 """The command that starts a runtime inside a sandbox.
 
 Source of the places of a bootstrap and of what is said when there is none: Lambda Developer Guide, "Building a custom
-runtime", and AWS's runtime interface emulator.
+runtime", and AWS's runtime interface emulator. Source of wrapper scripts: the same guide, "Modifying the runtime
+environment"; of what is said when there is none, the bootstrap of AWS's managed runtimes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ from workbench.model.functions import FunctionConfiguration
 from workbench.model.runtimes import RuntimeVersion
 
 _BOOTSTRAP = "bootstrap"
+#: The variable in which a function names a wrapper script.
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+#: $0 is the wrapper as the function names it, $1 where it is, the rest the runtime's own command. It looks from inside,
+#: where the function's user, mounts and working directory are.
+_THROUGH_WRAPPER = """\
+[ -f "$1" ] || { echo "$0: does not exist"; exit 127; }
+[ -x "$1" ] || { echo "$0: is not an executable"; exit 126; }
+exec "$@"
+"""
 
 
 class NoEntrypoint(Exception):
@@ -24,6 +34,8 @@ def command(
     runtime: RuntimeVersion, configuration: FunctionConfiguration, layout: Layout, task: Path, opt: Path | None
 ) -> tuple[str, ...]:
     """The runtime's command with everything filled in. `task` and `opt` are the host's folders.
+
+    A function of a managed runtime may have it started through a wrapper script.
 
     Raises:
         NoEntrypoint: it needs a bootstrap, and neither the code nor a layer has one.
@@ -39,7 +51,19 @@ def command(
     }
     if "{bootstrap}" in runtime.command:
         names["bootstrap"] = _bootstrap(layout, task, opt)
-    return tuple(word.format_map(names) for word in runtime.command)
+    words = tuple(word.format_map(names) for word in runtime.command)
+    wrapper = (configuration.environment or {}).get(_WRAPPER)
+    if not wrapper or runtime.interpreter is None:
+        return words
+    return "/bin/sh", "-c", _THROUGH_WRAPPER, wrapper, _inside(wrapper, layout), *words
+
+
+def _inside(path: str, layout: Layout) -> str:
+    """A path of the function, as AWS has it, where it is on a backend that has no mounts."""
+    for place, inside in (("/var/task", layout.task), ("/opt", layout.opt)):
+        if path.startswith(f"{place}/"):
+            return f"{inside or place}{path.removeprefix(place)}"
+    return path
 
 
 def _bootstrap(layout: Layout, task: Path, opt: Path | None) -> str:

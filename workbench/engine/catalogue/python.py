@@ -49,7 +49,7 @@ class Python:
             client=_client(program, cache),
             # -S: without the interpreter's own site-packages, which AWS does not have either; boot.py does the rest of
             # what `site` does.
-            command=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "{handler}", "{opt}"),
+            command=("{interpreter}", "-S", "-X", "opt={opt}", f"{{runtime}}/{_BOOT}"),
         )
 
 
