@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from tests.engine.world import World, world
+from workbench.engine.decide import Tables, grow
+from workbench.engine.engine import Options
 from workbench.model.errors import ApiError, InvalidParameterValue, ResourceConflict, ResourceNotFound, TooManyRequests
-from workbench.model.names import FunctionRef
+from workbench.model.invocations import InvocationStatus
+from workbench.model.names import Account, FunctionRef
 from workbench.testing.fakes import Exit, FakeRuntime
 
 RESERVED, ACCOUNT = "ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"
@@ -126,6 +129,99 @@ async def test_two_at_once_cannot_take_the_same(small: World) -> None:
     assert [type(result) for result in results] == [type(None), InvalidParameterValue]
 
 
+# -- rates
+def test_a_function_may_have_a_thousand_new_environments_in_ten_seconds() -> None:
+    """A hundred come back each second, and no more than a thousand are ever saved up."""
+    tables = Tables(account=Account(), scaling_rate=Options().scaling_rate)
+    second = 10**9
+
+    def made(now: int, name: str = "f") -> int:
+        count = 0
+        while grow(tables, name, now) is None:
+            tables.scaling.take(name, tables.scaling_rate, now)
+            count += 1
+        return count
+
+    assert made(5 * second) == 1000
+    assert grow(tables, "f", 5 * second) == ACCOUNT
+    assert made(5 * second + second // 100 - 1) == 0
+    assert made(5 * second + second // 100) == 1
+    assert made(7 * second) == 199
+    assert made(7 * second, "g") == 1000  # each function has its own
+    assert made(100 * second) == 1000
+
+
+async def test_growing_too_fast_is_throttled_as_the_account_is(tmp_path: Path, held: Held) -> None:
+    async with world(tmp_path / "state", held, scaling_rate=10) as made:
+        await made.create("f")
+        await made.create("g")
+        await occupy(made, "f", 10)
+        assert refused(made, "f") == ACCOUNT
+        await occupy(made, "g", 1)
+        await made.clock.advance(1)
+        await occupy(made, "f", 1)
+        assert refused(made, "f") == ACCOUNT
+        held.go.set()
+        await made.clock.settle()
+        assert (await made.invoke("f")).why == "warm"  # what is there may always be used
+        past = await made.engine.list_invocations(status=InvocationStatus.THROTTLED)
+        assert [(one.function, one.why) for one in past] == [("f", ACCOUNT)] * 2
+
+
+async def test_a_promise_that_was_not_kept_is_no_way_around_the_scaling_rate(tmp_path: Path) -> None:
+    """The second invocation waits for the first one's environment, which does not come free; the next one may wait."""
+
+    async def slow_to_ask(runtime: FakeRuntime) -> None:
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, b"1")
+            await made.clock.sleep(5)
+
+    async with world(tmp_path / "state", slow_to_ask, scaling_rate=1) as made:
+        await made.create(timeout=60)
+        first, _ = made.submit(logs=False), await made.clock.settle()
+        second = made.submit(logs=False)
+        await made.clock.advance(1)
+        assert (await first).payload == b"1"
+        with pytest.raises(TooManyRequests) as caught:
+            await second
+        assert caught.value.reason == ACCOUNT
+        statuses = [one.status.value for one in await made.engine.list_invocations()]
+        await made.clock.advance(10)
+        assert statuses == ["throttled"]
+        assert (await made.invoke(logs=False)).payload == b"1"  # it counts no longer
+
+
+async def test_ten_requests_a_second_for_each_unit_of_concurrency(tmp_path: Path) -> None:
+    async with world(tmp_path / "state", concurrency_limit=102) as made:
+        await made.create("f")
+        await made.create("g")
+        await made.engine.put_concurrency(FunctionRef("f"), 2)
+        for _ in range(20):
+            await made.invoke("f")
+        assert refused(made, "f") == "ReservedFunctionInvocationRateLimitExceeded"
+        for _ in range(1020):
+            await made.invoke("g", logs=False)
+        assert refused(made, "g") == "FunctionInvocationRateLimitExceeded"
+        await made.event("g")  # events are limited by concurrency alone
+        await made.clock.settle()
+        assert (await made.engine.list_invocations(limit=1))[0].status is InvocationStatus.SUCCESS
+        await made.clock.advance(0.05)
+        await made.invoke("f")
+        assert refused(made, "f") == "ReservedFunctionInvocationRateLimitExceeded"
+
+
+async def test_provisioned_environments_have_ten_requests_a_second_each(published: World) -> None:
+    await published.engine.put_provisioned_concurrency(FunctionRef("f", "live"), 1)
+    await published.clock.settle()
+    (ahead,) = [view.id for view in await published.environments()]
+    served = [(await published.invoke("f", "live")).environment for _ in range(11)]
+    assert served[:10] == [ahead] * 10
+    assert served[10] != ahead
+    await published.clock.advance(0.1)
+    assert (await published.invoke("f", "live")).environment == ahead
+
+
 # -- provisioned concurrency
 @pytest.fixture
 async def published(tmp_path: Path) -> AsyncIterator[World]:
@@ -193,6 +289,30 @@ async def test_what_they_cannot_take_spills_over(tmp_path: Path, held: Held) -> 
         held.go.set()
         await made.clock.settle()
         assert await provisioned(made, "1") == ("READY", 1, 1)
+
+
+async def test_one_that_is_gone_before_it_could_serve_spills_over_where_there_is_room(tmp_path: Path) -> None:
+    """Its invocation is admitted like any other then."""
+
+    async def slow_to_ask(runtime: FakeRuntime) -> None:
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, b"1")
+            await made.clock.sleep(5)
+
+    async with world(tmp_path / "state", slow_to_ask) as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.engine.put_concurrency(FunctionRef("f"), 1)
+        await made.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+        await made.clock.settle()
+        first, _ = made.submit("f", "1", logs=False), await made.clock.settle()
+        promised = made.submit("f", "1", logs=False)
+        await made.clock.advance(1)
+        assert (await first).payload == b"1"
+        with pytest.raises(TooManyRequests) as caught:
+            await promised
+        assert caught.value.reason == RESERVED
 
 
 async def test_they_are_not_reclaimed_and_are_replaced_when_they_end(published: World) -> None:
@@ -301,6 +421,45 @@ async def test_what_may_not_be_provisioned(
             if number == len(steps):
                 stack.enter_context(pytest.raises(error, match=message))
             await published.engine.put_provisioned_concurrency(FunctionRef("f", qualifier), count)
+
+
+async def test_what_is_wholly_provisioned_leaves_nothing_for_the_rest(published: World) -> None:
+    await published.engine.put_concurrency(FunctionRef("f"), 1)
+    await published.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 1)
+    await published.clock.settle()
+    assert (await published.invoke("f", "1")).payload == b'{"n":1}'
+    for qualifier in (None, "2"):
+        assert refused(published, "f", qualifier) == RESERVED
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "not supported with SnapStart: version 1"),
+        ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "not supported with tenant isolation: version 1"),
+    ],
+)
+async def test_what_excludes_provisioned_concurrency(tmp_path: Path, settings: Any, message: str) -> None:
+    async with world(tmp_path / "state") as made:
+        await made.create(settings=settings)
+        await made.engine.publish_version("f")
+        await made.engine.create_alias("f", "live", "1")
+        for qualifier in ("1", "live"):
+            with pytest.raises(InvalidParameterValue, match=message):
+                await made.engine.put_provisioned_concurrency(FunctionRef("f", qualifier), 1)
+
+
+async def test_an_alias_moves_only_to_what_may_be_provisioned(published: World) -> None:
+    engine = published.engine
+    await engine.create_alias("f", "moving", "$LATEST")
+    with pytest.raises(InvalidParameterValue, match="cannot be applied to unpublished function versions"):
+        await engine.put_provisioned_concurrency(FunctionRef("f", "moving"), 1)
+    await engine.put_provisioned_concurrency(FunctionRef("f", "live"), 1)
+    await engine.put_provisioned_concurrency(FunctionRef("f", "2"), 1)
+    with pytest.raises(InvalidParameterValue, match="cannot be applied to unpublished function versions"):
+        await engine.update_alias("f", "live", version="$LATEST")
+    with pytest.raises(ResourceConflict, match="on an already Provisioned version"):
+        await engine.update_alias("f", "live", weights={"2": 0.5})
 
 
 async def test_reserved_and_provisioned_bound_each_other(published: World) -> None:

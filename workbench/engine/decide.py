@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from workbench.engine.rates import Rates
 from workbench.model.attached import NOTHING, Attached
 from workbench.model.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
 from workbench.model.functions import Alias, FunctionState, FunctionVersion
@@ -18,6 +19,10 @@ from workbench.model.names import LATEST, Account, FunctionRef
 
 if TYPE_CHECKING:
     from workbench.engine.environment import ExecutionEnvironment
+
+#: Requests a second that a function may have for each unit of its concurrency (Lambda Developer Guide, "Understanding
+#: Lambda function scaling", "Understanding concurrency and requests per second").
+REQUESTS_PER_SECOND = 10
 
 
 @dataclass(slots=True)
@@ -54,11 +59,14 @@ class Tables:
     """What the decisions look at.
 
     `concurrency` counts invocations in an on-demand environment or on their way to one, `busy` the same by function.
-    `claimants` are the functions that have reserved or provisioned concurrency.
+    `claimants` are the functions that have reserved or provisioned concurrency. A function may have `scaling_rate` new
+    environments on demand in ten seconds, which `scaling` counts; `requests` counts requests in a second, of each
+    function with a reservation, and under None of all others together.
     """
 
     account: Account
     concurrency_limit: int = 1000
+    scaling_rate: int = 1000
     concurrency: int = 0
     busy: Counter[str] = field(default_factory=Counter)
     claimants: dict[str, Function] = field(default_factory=dict)
@@ -66,6 +74,8 @@ class Tables:
     #: Why the last environment of a function's version ended.
     last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
+    scaling: Rates = field(default_factory=lambda: Rates(10))
+    requests: Rates = field(default_factory=lambda: Rates(1))
 
 
 #: Name, version, revision, runtime version, backend, and the tenant where a function keeps tenants apart: no
@@ -132,17 +142,19 @@ def pick(alias: Alias, draw: float) -> str:
     return alias.version
 
 
-def admit(tables: Tables, name: str) -> str | None:
+def admit(tables: Tables, name: str, now: int, *, synchronous: bool) -> str | None:
     """None when there is room for one more on-demand invocation of a function, else AWS's throttle reason.
 
     With a reservation, what is not provisioned of it is all that the function has; without one, it shares what no
-    function has claimed.
+    function has claimed. Synchronous invocations are limited by their number in a second, too (Lambda quotas).
     """
     function = tables.claimants.get(name)
     reserved = function.attached.reserved if function is not None else None
     if function is not None and reserved is not None:
         if tables.busy[name] >= reserved - function.attached.provisioned_total():
             return "ReservedFunctionConcurrentInvocationLimitExceeded"
+        if synchronous and not tables.requests.has(name, reserved * REQUESTS_PER_SECOND, now):
+            return "ReservedFunctionInvocationRateLimitExceeded"
         return None
     claimed, apart = 0, 0
     for other, claimant in tables.claimants.items():
@@ -151,7 +163,22 @@ def admit(tables: Tables, name: str) -> str | None:
             apart += tables.busy[other]
     if tables.concurrency - apart + claimed >= tables.concurrency_limit:
         return "ConcurrentInvocationLimitExceeded"
+    if synchronous and not tables.requests.has(None, tables.concurrency_limit * REQUESTS_PER_SECOND, now):
+        return "FunctionInvocationRateLimitExceeded"
     return None
+
+
+def count_request(tables: Tables, name: str, now: int) -> None:
+    """A synchronous invocation on demand was admitted."""
+    function = tables.claimants.get(name)
+    reserved = function.attached.reserved if function is not None else None
+    scope, figure = (None, tables.concurrency_limit) if reserved is None else (name, reserved)
+    tables.requests.take(scope, figure * REQUESTS_PER_SECOND, now)
+
+
+def grow(tables: Tables, name: str, now: int) -> str | None:
+    """None when a function may have one more environment on demand now, else AWS's throttle reason."""
+    return None if tables.scaling.has(name, tables.scaling_rate, now) else "ConcurrentInvocationLimitExceeded"
 
 
 _AFTER_RESET = "warm: reset after its last invocation, INIT runs again inside this one"

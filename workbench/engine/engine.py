@@ -20,7 +20,19 @@ from workbench.backends.file_systems import make as make_folder
 from workbench.backends.file_systems import read_only
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
-from workbench.engine.decide import Placement, Pool, Road, Tables, admit, check_tenant, place, pool_key, route
+from workbench.engine.decide import (
+    Placement,
+    Pool,
+    Road,
+    Tables,
+    admit,
+    check_tenant,
+    count_request,
+    grow,
+    place,
+    pool_key,
+    route,
+)
 from workbench.engine.deployments import Deployments
 from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
@@ -78,13 +90,15 @@ class Options:
 
     An update is in progress for `update_seconds` at least: AWS takes seconds, in which the next change is refused and
     the previous code serves. A client that does not wait must find that out here too. `stream_rate`, bytes a
-    second, holds beyond a response's first 6 MB. A new runtime version reaches functions in Auto that nobody updates
-    `rollout_seconds` after it was published. `file_systems` are folders of this machine, by the access points (ARN, or
-    id of it or of its file system) that they stand for.
+    second, holds beyond a response's first 6 MB. `scaling_rate` is how many environments on demand a function may have
+    more in ten seconds. A new runtime version reaches functions in Auto that nobody updates `rollout_seconds` after it
+    was published. `file_systems` are folders of this machine, by the access points (ARN, or id of it or of its file
+    system) that they stand for.
     """
 
     account: Account = field(default_factory=Account)
     concurrency_limit: int = 1000
+    scaling_rate: int = 1000
     freeze_after: float = 0.005
     idle_stop: float = 300.0
     max_life: float = 7200.0
@@ -135,7 +149,9 @@ class Engine(AttachedResources, AccountResources):
         self._open_invocations: set[Invocation] = set()
         self._sources: dict[str, tuple[Route, ...]] = {}
         self._routes: tuple[Route, ...] = ()
-        self._tables = Tables(account=options.account, concurrency_limit=options.concurrency_limit)
+        self._tables = Tables(
+            account=options.account, concurrency_limit=options.concurrency_limit, scaling_rate=options.scaling_rate
+        )
         self._services = Services(
             clock=clock,
             emit=self._emit,
@@ -144,7 +160,7 @@ class Engine(AttachedResources, AccountResources):
             account=options.account,
             prepare=self._prepare,
             released=self._released,
-            replace=self._replace,
+            replace=self._place_again,
             ended=self._ended,
             freeze_after=options.freeze_after,
         )
@@ -270,57 +286,84 @@ class Engine(AttachedResources, AccountResources):
                 f"The function {ref.name} was invoked {MOST} times in one chain of invocations: that looks like a loop."
             )
         now = self._clock.monotonic_ns()
-        provisioned = self._free_provisioned(version) is not None
-        reason = None if provisioned else admit(tables, version.name)
+        provisioned = self._provisioned.admit(version, now)
+        synchronous = request.type is not InvocationType.EVENT
+        reason = None if provisioned else admit(tables, version.name, now, synchronous=synchronous)
         if reason is not None:
-            self._emit(
-                ev.InvocationRefused(
-                    now,
-                    request_id,
-                    ref.name,
-                    ref.qualifier,
-                    request.type,
-                    reason,
-                    self._clock.time(),
-                    payload=request.payload,
-                    trace_id=request.trace_id,
-                    client_context=request.client_context,
-                )
-            )
-            raise TooManyRequests(reason)
+            raise self._throttled(request, request_id, reason)
         arn = tables.account.function_arn(ref.name, ref.qualifier)
         invocation = Invocation(request, request_id, version, arn, now, trace_id, stream)
         self._open_invocations.add(invocation)
         invocation.provisioned = provisioned
         if not provisioned:
-            self._count(invocation)
-        self._place(invocation)
+            self._count(invocation, now)
+        reason = self._place(invocation)
+        if reason is not None:
+            self._forget(invocation)
+            raise self._throttled(request, request_id, reason)
         return invocation.future
 
-    def _place(self, invocation: Invocation) -> None:
+    def _throttled(self, request: InvokeRequest, request_id: str, reason: str) -> TooManyRequests:
+        """Write down that there is no room for an invocation; what its caller is to be told."""
+        ref = request.function
+        self._emit(
+            ev.InvocationRefused(
+                self._clock.monotonic_ns(),
+                request_id,
+                ref.name,
+                ref.qualifier,
+                request.type,
+                reason,
+                self._clock.time(),
+                payload=request.payload,
+                trace_id=request.trace_id,
+                client_context=request.client_context,
+            )
+        )
+        return TooManyRequests(reason)
+
+    def _place(self, invocation: Invocation) -> str | None:
+        """Find an environment for an invocation that was admitted. AWS's throttle reason if none may be made for it."""
         if self._closing:
             self._refuse(invocation, EngineGone("the engine is stopping"))
-            return
+            return None
         version, request = invocation.version, invocation.request
         if invocation.provisioned:
-            ahead = self._free_provisioned(version)
+            ahead = self._provisioned.pool(version)
             if ahead is not None and self._take(invocation, ahead, place(ahead)):
-                return
-            # What it was admitted to is gone: it spills over.
+                return None
+            # What it was admitted to is gone: it spills over, if there is room.
+            now = self._clock.monotonic_ns()
+            synchronous = request.type is not InvocationType.EVENT
+            reason = admit(self._tables, version.name, now, synchronous=synchronous)
+            if reason is not None:
+                return reason
             invocation.provisioned = False
-            self._count(invocation)
+            self._count(invocation, now)
         backend = request.backend or self._default_backend
         key = pool_key(version, backend, request.tenant_id)
-        pool = self._tables.pools.get(key)
-        if pool is None:
-            pool = self._tables.pools[key] = Pool()
+        pool = self._tables.pools.get(key) or Pool()
         placement = place(pool, None if pool.members else self._tables.last_ends.get(version.key))
         if self._take(invocation, pool, placement):
-            return
+            return None
+        now = self._clock.monotonic_ns()
+        reason = grow(self._tables, version.name, now)
+        if reason is not None:
+            return reason
+        self._tables.scaling.take(version.name, self._tables.scaling_rate, now)
+        self._tables.pools[key] = pool
         identity = _environment_id()
         invocation.placed = None
         self._emit(self._accepted(invocation, identity, True, placement.why))
         self._spawn(self._cold_start(invocation, identity, pool, backend))
+        return None
+
+    def _place_again(self, invocation: Invocation) -> None:
+        """The environment that it was promised is not to be had."""
+        reason = self._place(invocation)
+        if reason is not None:
+            self._forget(invocation)
+            invocation.abort(self._throttled(invocation.request, invocation.request_id, reason))
 
     def _take(self, invocation: Invocation, pool: Pool, placement: Placement) -> bool:
         """Give the invocation the environment that it was placed in; False if that is one to be made."""
@@ -336,18 +379,15 @@ class Engine(AttachedResources, AccountResources):
             self._clock.call_later(_CLAIM_SECONDS, self._claim_expired, invocation, environment)
         return True
 
-    def _free_provisioned(self, version: FunctionVersion) -> Pool | None:
-        """The provisioned environments of a version, if one of them can take an invocation now."""
-        pool = self._provisioned.pool(version)
-        return pool if pool is not None and (pool.ready or pool.finishing) else None
-
-    def _count(self, invocation: Invocation) -> None:
+    def _count(self, invocation: Invocation, now: int) -> None:
+        if invocation.request.type is not InvocationType.EVENT:
+            count_request(self._tables, invocation.version.name, now)
         self._tables.concurrency += 1
         self._tables.busy[invocation.version.name] += 1
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
         if environment.disclaim(invocation):
-            self._place(invocation)
+            self._place_again(invocation)
 
     async def _cold_start(self, invocation: Invocation, identity: str, pool: Pool, backend: str) -> None:
         try:
@@ -410,21 +450,19 @@ class Engine(AttachedResources, AccountResources):
     def _released(self, invocation: Invocation) -> None:
         """It is over, one way or another; told once, whoever hears of it first."""
         if invocation in self._open_invocations:
-            self._open_invocations.discard(invocation)
-            if not invocation.provisioned:
-                self._uncount(invocation.version.name)
+            self._forget(invocation)
             if invocation.request.type is InvocationType.EVENT:
                 self._queue.made_room(invocation.version.name)
 
-    def _uncount(self, name: str) -> None:
+    def _forget(self, invocation: Invocation) -> None:
+        self._open_invocations.discard(invocation)
+        if invocation.provisioned:
+            return
+        name = invocation.version.name
         self._tables.concurrency -= 1
         self._tables.busy[name] -= 1
         if not self._tables.busy[name]:
             del self._tables.busy[name]
-
-    def _replace(self, invocation: Invocation) -> None:
-        """Place again an invocation whose promised environment ended."""
-        self._place(invocation)
 
     async def _enqueue(self, request: InvokeRequest) -> InvocationResult:
         check_tenant(route(self._tables, request.function, 0.0), request.tenant_id)

@@ -21,6 +21,7 @@ from workbench.engine.decide import Function, Tables
 from workbench.engine.layers import Layers
 from workbench.engine.ports import Runtimes, Store, StoreThread
 from workbench.engine.resources import versions
+from workbench.engine.resources.concurrency import check_move
 from workbench.model import events as ev
 from workbench.model.attached import Attached, RuntimeManagement, UpdateRuntimeOn
 from workbench.model.errors import (
@@ -341,6 +342,7 @@ class Functions:
                 revision_id=_revision(),
             )
             self._check(known, changed)
+            check_move(known, changed)
             return await self._write_alias(changed)
 
     def alias(self, function: str, name: str) -> Alias:

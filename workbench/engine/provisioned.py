@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.engine.backend_host import BackendHost
-from workbench.engine.decide import Function, Pool, Tables
+from workbench.engine.decide import REQUESTS_PER_SECOND, Function, Pool, Tables
 from workbench.engine.environment import ExecutionEnvironment, Services
+from workbench.engine.rates import Rates
 from workbench.model import events as ev
 from workbench.model.attached import Provisioned, ProvisionedStatus
 from workbench.model.environments import EnvironmentState
@@ -61,8 +62,21 @@ class ProvisionedEnvironments:
         self._spawn = spawn
         self._new_id = new_id
         self._fleets: dict[tuple[str, str], _Fleet] = {}
+        #: Requests in a second, by version.
+        self._requests = Rates(1)
         #: Nothing is made while this holds: before everything is loaded, when the engine ends, in one that is short.
         self.closed = True
+
+    def admit(self, version: FunctionVersion, now: int) -> bool:
+        """Can one of a version's environments take an invocation now? Then it counts as one of its requests."""
+        fleet = self._fleets.get(version.key)
+        if fleet is None or not fleet.serving or not (fleet.pool.ready or fleet.pool.finishing):
+            return False
+        rate = fleet.wanted * REQUESTS_PER_SECOND
+        if not self._requests.has(version.key, rate, now):
+            return False
+        self._requests.take(version.key, rate, now)
+        return True
 
     def pool(self, version: FunctionVersion) -> Pool | None:
         """The environments that may serve an invocation of this version, if any are provisioned and all are there."""

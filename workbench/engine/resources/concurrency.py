@@ -13,6 +13,7 @@ from workbench.engine.decide import Function, Tables
 from workbench.engine.resources.find import find, key
 from workbench.model.attached import Attached, Provisioned
 from workbench.model.errors import InvalidParameterValue, ProvisionedConcurrencyConfigNotFound, ResourceConflict
+from workbench.model.functions import Alias
 from workbench.model.names import LATEST, FunctionRef
 
 #: What must stay for the functions without a reservation.
@@ -21,6 +22,7 @@ _BELOW_MINIMUM = (
     "Specified {what} for function decreases account's UnreservedConcurrentExecution "
     f"below its minimum value of [{UNRESERVED_MINIMUM}]."
 )
+_UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
 
 def reserve(tables: Tables, ref: FunctionRef, reserved: int | None) -> Attached:
@@ -47,11 +49,10 @@ def reserve(tables: Tables, ref: FunctionRef, reserved: int | None) -> Attached:
 def provision(tables: Tables, ref: FunctionRef, requested: int, now: float) -> Attached:
     """What is attached once this many environments are asked for. None of them is there yet."""
     if key(ref) == LATEST:
-        raise InvalidParameterValue(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-        )
+        raise InvalidParameterValue(_UNPUBLISHED)
     function = find(tables.account, tables.functions.get(ref.name), ref)
     _check_shared(function, key(ref))
+    _check_kind(function, key(ref))
     others = function.attached.provisioned_total(leaving_out=key(ref))
     reserved = function.attached.reserved
     if reserved is not None:
@@ -95,6 +96,18 @@ def unreserved(tables: Tables, *, leaving_out: str | None = None) -> int:
     )
 
 
+def check_move(function: Function, alias: Alias) -> None:
+    """May an alias that may have provisioned concurrency lead where it would now?
+
+    Raises:
+        ResourceConflict, InvalidParameterValue: as `provision`.
+    """
+    if alias.name in function.attached.provisioned:
+        _check_target(function, alias)
+        for number in (alias.version, *alias.weights):
+            _check_kind(function, number)
+
+
 def _provisionable(tables: Tables, ref: FunctionRef) -> Function:
     if key(ref) == LATEST:
         raise InvalidParameterValue("The function resource provided must be an alias or a published version.")
@@ -106,14 +119,36 @@ def _check_shared(function: Function, qualifier: str) -> None:
     taken: Mapping[str, Provisioned] = function.attached.provisioned
     alias = function.aliases.get(qualifier)
     if alias is not None:
-        if any(version in taken for version in (alias.version, *alias.weights)):
-            raise ResourceConflict(
-                "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
-            )
+        _check_target(function, alias)
     elif any(
         other.name in taken and qualifier in (other.version, *other.weights) for other in function.aliases.values()
     ):
         raise ResourceConflict("Version is pointed by a Provisioned Concurrency alias")
+
+
+def _check_target(function: Function, alias: Alias) -> None:
+    if any(version in function.attached.provisioned for version in (alias.version, *alias.weights)):
+        raise ResourceConflict(
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
+        )
+
+
+def _check_kind(function: Function, qualifier: str) -> None:
+    """Neither what is not published, nor SnapStart, nor functions that keep tenants apart; the last two texts are ours.
+
+    Source: Lambda Developer Guide, "Lambda SnapStart" and "Tenant isolation", their limitations.
+    """
+    alias = function.aliases.get(qualifier)
+    for number in (qualifier,) if alias is None else (alias.version, *alias.weights):
+        if number == LATEST:
+            raise InvalidParameterValue(_UNPUBLISHED)
+        settings = function.versions[number].configuration.settings
+        if settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+            raise InvalidParameterValue(f"Provisioned concurrency is not supported with SnapStart: version {number}")
+        if settings.get("TenancyConfig"):
+            raise InvalidParameterValue(
+                f"Provisioned concurrency is not supported with tenant isolation: version {number}"
+            )
 
 
 def _untyped(message: str) -> InvalidParameterValue:
