@@ -31,7 +31,7 @@ def package(text: str = CODE) -> bytes:
     return buffer.getvalue()
 
 
-def client_for(url: str) -> Any:
+def client_for(url: str, *, connections: int = 10) -> Any:
     import boto3
     from botocore.config import Config
 
@@ -41,13 +41,13 @@ def client_for(url: str) -> Any:
         region_name="us-east-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
-        config=Config(retries={"max_attempts": 0}),
+        config=Config(retries={"max_attempts": 0}, max_pool_connections=connections),
     )
 
 
-def create(client: Any, name: str = "f", **more: Any) -> None:
+def create(client: Any, name: str = "f", *, code: str = CODE, **more: Any) -> None:
     client.create_function(
-        FunctionName=name, Runtime=RUNTIME, Role=ROLE, Handler="app.handler", Code={"ZipFile": package()}, **more
+        FunctionName=name, Runtime=RUNTIME, Role=ROLE, Handler="app.handler", Code={"ZipFile": package(code)}, **more
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
