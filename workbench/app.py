@@ -189,6 +189,7 @@ async def open_engine(
                 max_life=project.max_life,
                 rollout_seconds=project.runtime_rollout,
                 file_systems=project.file_systems,
+                prices=project.prices,
                 seed=seed,
             ),
             on_stop=on_stop,

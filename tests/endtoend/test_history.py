@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.endtoend.conftest import Served, Shell
+from tests.endtoend.conftest import SAMPLES, Served, Shell
 
 
 def rows(shell: Shell, *args: str) -> list[dict[str, Any]]:
@@ -38,11 +40,38 @@ def test_one_shots_are_kept_shown_and_fired_again(shell: Shell) -> None:
     assert [line.split()[0] for line in log if id in line] == ["START", "END", "REPORT"]
     shown = shell.run("history", "show", id).stdout.decode()
     assert all(part in shown for part in (id, event, answer.decode(), "cold: no environment yet", "START RequestId"))
+    assert (hello["architecture"], hello["provisioned"]) == ("x86_64", False)
+    assert 0 < hello["started_ms"] <= hello["responded_ms"] <= hello["finished_ms"]
+    assert hello["cost_usd"] == pytest.approx(0.2e-6 + hello["billed_ms"] * hello["memory_size"] / 1024e3 * 16.6667e-6)
+    assert f"cost         ${hello['cost_usd']:.9f}: request $0.000000200, duration $" in shown
     again = shell.run("history", "replay", id)
     assert (again.returncode, again.stdout) == (0, answer)
     assert b"REPORT RequestId" in again.stderr
     assert shell.run("history", "replay", crash["request_id"]).returncode == 1
-    assert [row["function"] for row in rows(shell)] == ["crash", "hello", "crash", "hello"]
+    everything = rows(shell)
+    assert [row["function"] for row in everything] == ["crash", "hello", "crash", "hello"]
+
+    assert shell.run("cost", "nobody").stderr == b"nobody has not run yet\n"
+    costs = json.loads(shell.run("cost", "--json").stdout)
+    assert costs["total"]["total"] == pytest.approx(sum(row["cost_usd"] for row in everything))
+    assert [(one["function"], one["invocations"]) for one in costs["functions"]] == [("crash", 2), ("hello", 2)]
+    told = shell.run("cost", "hello")
+    head, line = told.stdout.decode().splitlines()
+    assert (head.split()[0], line.split()[:2]) == ("function", ["hello", "2"])
+    assert b"at prices of us-east-1 as of 20" in told.stderr
+
+
+def test_fire_says_what_it_cost_and_the_project_may_have_its_own_prices(shell: Shell, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(SAMPLES, project)
+    (project / "workbench.toml").write_text("[prices]\nrequests = 1_000_000\n[prices.x86_64]\nduration = 0\n")
+    shell.env["WORKBENCH_PROJECT"] = str(project)
+    code, out, _ = shell.fire("hello", "--backend", "subprocess", "--output", "json")
+    assert (code, json.loads(out)["costUsd"]) == (0, 1.0)
+    assert json.loads(shell.run("cost", "--json").stdout)["total"]["total"] == 1.0
+    (project / "workbench.toml").write_text("[prices]\nrequest = 1\n")
+    wrong = shell.run("cost")
+    assert (wrong.returncode, b"[prices]: no price is called 'request'; known: " in wrong.stderr) == (2, True)
 
 
 def test_a_running_engine_answers_and_what_it_ran_outlives_it(shell: Shell, serve: Callable[..., Served]) -> None:

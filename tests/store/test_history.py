@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from workbench.model.cost import Allocation, Used
 from workbench.model.errors import ResourceNotFound, StateError
 from workbench.model.history import InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus, InvocationType
@@ -52,6 +53,13 @@ WHOLE = record(
     error_type="Oops",
     trace_id="Root=1",
     client_context='{"a":1}',
+    responded_ms=3.5,
+    architecture="arm64",
+    ephemeral_storage=1024,
+    provisioned=True,
+    revision="r-1",
+    tenant="blue",
+    engine=1_700_000_000.125,
     event_size=4,
     response_size=3,
     event=b"\0\xff\x80e",
@@ -112,6 +120,104 @@ def test_attempts_of_an_event_are_counted_and_the_last_one_is_shown(history: His
 def test_an_unknown_invocation_is_not_found(history: HistoryFile) -> None:
     with pytest.raises(ResourceNotFound, match="the history has no invocation 'x'"):
         history.get("x")
+
+
+# -- what it used
+def ran(request_id: str, **changes: Any) -> InvocationRecord:
+    return record(request_id, started_ms=1.0, **{"billed_ms": 10, "memory_size": 128, **changes})
+
+
+def allocation(function: str = "f", since: float = 100.0, until: float = 200.0, **changes: Any) -> Allocation:
+    made = Allocation(
+        function=function, version="1", architecture="x86_64", memory_size=128, count=2, since=since, until=until
+    )
+    return replace(made, **changes)
+
+
+def test_what_cost_alike_is_added_up(history: HistoryFile) -> None:
+    later = WHOLE.wall + 40 * 86400
+    event = ran("event", type=InvocationType.EVENT, event_size=300_000, ephemeral_storage=1512)
+    history.append([ran("a"), ran("b"), event, ran("other", function="g"), record("refused")])
+    history.append([ran("ahead", provisioned=True), ran("later", wall=later), ran("arm", architecture="arm64")])
+    used = history.used()
+    assert used.since == WHOLE.wall
+    assert {
+        (one.function, one.month, one.architecture, one.provisioned): (
+            one.invocations,
+            one.requests,
+            one.mb_ms,
+            one.storage_mb_ms,
+        )
+        for one in used.usage
+    } == {
+        ("f", "2023-11", "x86_64", False): (3, 4, 3 * 1280, 10_000),
+        ("f", "2023-11", "x86_64", True): (1, 1, 1280, 0),
+        ("f", "2023-11", "arm64", False): (1, 1, 1280, 0),
+        ("f", "2023-12", "x86_64", False): (1, 1, 1280, 0),
+        ("g", "2023-11", "x86_64", False): (1, 1, 1280, 0),
+    }
+
+
+def test_what_was_provisioned_grows_until_it_ends(history: HistoryFile) -> None:
+    history.allocate([allocation(), allocation("g", since=50.0)])
+    history.allocate([allocation(until=300.0, init_ms=12.5)])
+    assert history.used().allocations == (allocation("g", since=50.0), allocation(until=300.0, init_ms=12.5))
+    assert history.used().since == 50.0
+
+
+def test_what_was_provisioned_is_forgotten_with_the_invocations_of_its_time(tmp_path: Path) -> None:
+    history = HistoryFile(tmp_path, invocations=1)
+    history.append([ran("a", wall=100.0)])
+    history.allocate([allocation(until=200.0), allocation(since=200.0, until=400.0)])
+    assert len(history.used().allocations) == 2
+    history.append([ran("b", wall=300.0)])
+    assert [one.since for one in history.used().allocations] == [200.0]
+    assert history.prune(500.0) == (1, 0)
+    assert history.used() == Used()
+    history.close()
+
+
+def test_nothing_was_used_where_there_is_no_file(tmp_path: Path) -> None:
+    assert HistoryFile(tmp_path, read_only=True).used() == Used()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_history_of_the_first_format_is_taken_over(tmp_path: Path, read_only: bool) -> None:
+    database = sqlite3.connect(tmp_path / "history.db")
+    database.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+    values = {
+        "request_id": "old",
+        "attempt": 1,
+        "function": "f",
+        "version": "1",
+        "type": "RequestResponse",
+        "status": "success",
+        "wall": 1.0,
+        "started_ms": 1.0,
+        "finished_ms": 2.0,
+        "duration_ms": 1.0,
+        "billed_ms": 7,
+        "memory_size": 128,
+        "max_memory_mb": 40,
+        "cold": 1,
+        "why": "cold",
+        "event_size": 2,
+        "response_size": 2,
+        "log_dropped": 0,
+        "log": '[[0.5, "function", "said"]]',
+        "event": b"{}",
+        "response": b"[]",
+    }
+    names = ", ".join(values)
+    database.execute(f"INSERT INTO invocations ({names}) VALUES ({', '.join('?' * len(values))})", (*values.values(),))
+    database.commit()
+    database.close()
+    history = HistoryFile(tmp_path, read_only=read_only)
+    found = history.get("old")
+    assert (found.n, found.billed_ms, found.cold, found.event, found.response) == (1, 7, True, b"{}", b"[]")
+    assert (found.log, found.architecture, found.provisioned) == ((PastLine(0.5, "function", "said"),), "x86_64", False)
+    assert [one.mb_ms for one in history.used().usage] == [896]
+    history.close()
 
 
 # -- bounds

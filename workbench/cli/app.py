@@ -12,6 +12,7 @@ from workbench import __version__
 from workbench.cli import (
     alias,
     concurrency,
+    cost,
     delete,
     deploy,
     diff,
@@ -83,6 +84,7 @@ app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(layers.app, name="layers")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
+app.command("cost")(cost.cost)
 app.command("record")(record.record)
 app.command("prune")(prune.prune)
 app.command("doctor")(doctor.doctor)

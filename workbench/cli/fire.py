@@ -20,6 +20,7 @@ from workbench.model.names import FunctionRef
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
     from workbench.client.project import Project
+    from workbench.model.prices import Prices
 
 
 class Output(StrEnum):
@@ -56,11 +57,12 @@ def fire(
         logs=type is InvocationType.REQUEST_RESPONSE,
         backend=None if backend in (None, "auto") else backend,
     )
+    project = find_project()
     if count == 1:
-        work = partial(once, request=request, output=output)
+        work = partial(once, request=request, project=project, output=output)
     else:
-        work = partial(_many, request=request, count=count, concurrency=concurrency, rate=rate)
-    carry_out(find_project(), request, work, backend=backend, seed=seed, template=template)
+        work = partial(_many, request=request, project=project, count=count, concurrency=concurrency, rate=rate)
+    carry_out(project, request, work, backend=backend, seed=seed, template=template)
 
 
 def carry_out(
@@ -160,11 +162,11 @@ async def _bring(port: EnginePort, project: Project, ref: FunctionRef, template:
     raise UsageError(f"there is no function '{ref.name}'; {there}")
 
 
-async def once(port: EnginePort, request: InvokeRequest, output: Output = Output.TEXT) -> int:
+async def once(port: EnginePort, request: InvokeRequest, project: Project, output: Output = Output.TEXT) -> int:
     """One invocation, told; the exit code."""
     result: InvocationResult = await port.invoke(request)
     if output is Output.JSON:
-        sys.stdout.write(json.dumps(as_json(result)) + "\n")
+        sys.stdout.write(json.dumps({**as_json(result), "costUsd": _cost(result, request, project.prices)}) + "\n")
         return 1 if result.function_error else 0
     _write_log(result.log or "")
     if request.type is not InvocationType.REQUEST_RESPONSE:
@@ -174,10 +176,13 @@ async def once(port: EnginePort, request: InvokeRequest, output: Output = Output
     return 1 if result.function_error else 0
 
 
-async def _many(port: EnginePort, request: InvokeRequest, count: int, concurrency: int, rate: float) -> int:
+async def _many(
+    port: EnginePort, request: InvokeRequest, project: Project, count: int, concurrency: int, rate: float
+) -> int:
     """One NDJSON line a result as it comes, a summary on stderr; the gravest exit code in the order 4, 1, 3."""
     import asyncio
 
+    prices = project.prices
     codes: set[int] = set()
     durations: list[float] = []
     loop = asyncio.get_running_loop()
@@ -200,7 +205,7 @@ async def _many(port: EnginePort, request: InvokeRequest, count: int, concurrenc
             else:
                 codes.add(1 if result.function_error else 0)
                 durations.append(result.duration_ms)
-                line = as_json(result)
+                line = {**as_json(result), "costUsd": _cost(result, request, prices)}
                 line.pop("log", None)
             sys.stdout.write(json.dumps(line) + "\n")
 
@@ -239,6 +244,24 @@ def as_json(result: InvocationResult) -> dict[str, Any]:
         "payload": payload,
         "log": result.log.splitlines() if result.log is not None else None,
     }
+
+
+def _cost(result: InvocationResult, request: InvokeRequest, prices: Prices) -> float | None:
+    """What it cost; None for an event that was only accepted, and for what never ran."""
+    if not result.environment:
+        return None
+    from workbench.model.cost import cost_of_one
+
+    return cost_of_one(
+        prices,
+        type=request.type,
+        event_size=len(request.payload),
+        billed_ms=result.billed_ms,
+        memory_size=result.memory_size,
+        ephemeral_storage=result.ephemeral_storage,
+        architecture=result.architecture,
+        provisioned=result.provisioned,
+    ).total
 
 
 def _write_log(log: str) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workbench.cli.output import echo, write_bytes
+from workbench.cli.output import dollars, echo, write_bytes
 from workbench.model.errors import UsageError
 from workbench.model.invocations import InvocationStatus
 
 if TYPE_CHECKING:
     from workbench.client.project import Project
+    from workbench.model.cost import Bill
     from workbench.model.history import InvocationRecord, PastInvocation
 
 
@@ -67,13 +68,15 @@ def list_history(
     """List invocations that have ended, the last one first. Needs no running engine."""
     from workbench.client.project import find_project
     from workbench.model.codec import encode
+    from workbench.model.cost import cost_of
 
     project = find_project()
     before: int | None = None
     while limit > 0:
         page = _newest(project, name, InvocationStatus(status) if status else None, min(limit, _PAGE), before)
         for past in page:
-            echo(json.dumps(encode(past)) if as_json else _line(past))
+            cost = cost_of(past, project.prices).total
+            echo(json.dumps({**encode(past), "cost_usd": cost}) if as_json else _line(past, cost))
         if not page:
             break
         limit, before = limit - len(page), page[-1].n
@@ -90,12 +93,14 @@ def show(
     """Show an invocation that has ended: what became of it, its event, its log, its response."""
     from workbench.client.project import find_project
     from workbench.model.codec import encode
+    from workbench.model.cost import cost_of
 
     if only is not None and as_json:
         raise UsageError("give one of --only and --json")
-    record = _record(find_project(), request_id)
+    project = find_project()
+    record = _record(project, request_id)
     if as_json:
-        echo(json.dumps(encode(record)))
+        echo(json.dumps({**encode(record), "cost_usd": cost_of(record, project.prices).total}))
     elif only is Part.EVENT:
         write_bytes(record.event)
     elif only is Part.RESPONSE:
@@ -103,7 +108,7 @@ def show(
     elif only is Part.LOG:
         echo(_log(record), end="")
     else:
-        _show(record)
+        _show(record, cost_of(record, project.prices))
 
 
 @app.command("replay")
@@ -130,7 +135,7 @@ def replay(
         logs=record.type is InvocationType.REQUEST_RESPONSE,
         client_context=record.client_context,
     )
-    carry_out(project, request, partial(once, request=request))
+    carry_out(project, request, partial(once, request=request, project=project))
 
 
 # -- the engine, or the file when none runs
@@ -166,11 +171,12 @@ def _record(project: Project, request_id: str) -> InvocationRecord:
 
 
 # -- as text
-def _line(past: PastInvocation) -> str:
+def _line(past: PastInvocation, cost: float) -> str:
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(past.wall))
     address = past.function if past.qualifier is None else f"{past.function}:{past.qualifier}"
     ran = f"{past.duration_ms:.2f} ms" if past.started_ms is not None else ""
     memory = f"{past.max_memory_mb} MB" if past.max_memory_mb else ""
+    paid = dollars(cost) if cost else ""
     notes = [
         "cold" if past.cold else "",
         past.type.value if past.type.value != "RequestResponse" else "",
@@ -178,12 +184,12 @@ def _line(past: PastInvocation) -> str:
         past.error_type or "",
     ]
     return (
-        f"{moment}  {past.request_id}  {past.status.value:<10} {ran:>12} {memory:>7}  {address:<20} "
+        f"{moment}  {past.request_id}  {past.status.value:<10} {ran:>12} {memory:>7} {paid:>12}  {address:<20} "
         f"{' '.join(filter(None, notes))}"
     ).rstrip()
 
 
-def _show(record: InvocationRecord) -> None:
+def _show(record: InvocationRecord, cost: Bill) -> None:
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.wall))
     qualifier = f":{record.qualifier}" if record.qualifier else ""
     version = f" → {record.version}" if record.version else ""
@@ -194,6 +200,8 @@ def _show(record: InvocationRecord) -> None:
         f"billed {record.billed_ms} ms" if record.billed_ms else "",
     ]
     memory = f"{record.max_memory_mb} of {record.memory_size} MB" if record.max_memory_mb else ""
+    parts = {"request": cost.requests, "duration": cost.duration, "storage": cost.storage}
+    paid = ", ".join(f"{name} {dollars(part)}" for name, part in parts.items() if part)
     facts = {
         "request": record.request_id + (f", attempt {record.attempt}" if record.attempt > 1 else ""),
         "function": f"{record.function}{qualifier}{version}",
@@ -203,6 +211,7 @@ def _show(record: InvocationRecord) -> None:
         "time": ", ".join(filter(None, phases)),
         "memory": memory,
         "environment": f"{record.environment} on {record.backend}" if record.environment else "",
+        "cost": f"{dollars(cost.total)}: {paid}" if paid else "",
         "why": record.why,
         "trace": record.trace_id or "",
     }

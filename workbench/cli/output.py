@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TextIO
 
@@ -26,6 +27,13 @@ def write_bytes(content: bytes) -> None:
 def say(message: str) -> None:
     """A word to the person, beside the output."""
     sys.stderr.write(f"workbench: {_harmless(message, sys.stderr)}\n")
+
+
+def dollars(amount: float) -> str:
+    """An amount in US dollars, as small as those of single invocations are: three digits that count."""
+    if not amount or amount >= 0.1:
+        return f"${amount:.2f}"
+    return f"${amount:.{2 - math.floor(math.log10(amount))}f}"
 
 
 def _harmless(text: str, stream: TextIO) -> str:

@@ -11,7 +11,7 @@ from workbench.client.port import EnginePort
 from workbench.model.codec import decode, encode
 
 #: Calls that only read, besides those named `get_` and `list_`.
-_READING = frozenset({"account", "changes", "code", "status"})
+_READING = frozenset({"account", "changes", "code", "costs", "status"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.account import AccountSettings
+from workbench.model.cost import Costs
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
@@ -167,6 +168,15 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
         before: int | None = None,
     ) -> tuple[PastInvocation, ...]:
         """Invocations that ended, the last one first; `before`, the `n` of one, goes on behind it.
+
+        Raises:
+            StateError: the history cannot be read.
+        """
+
+    async def costs(self, function: str | None = None) -> Costs:
+        """What everything in the history would have cost on AWS, by function, and at which prices.
+
+        `workbench.model.cost.cost_of` gives the cost of one invocation at the same prices.
 
         Raises:
             StateError: the history cannot be read.

@@ -6,13 +6,17 @@ import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.model.errors import UsageError
 from workbench.model.file_systems import NAMES
 from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS
+
+if TYPE_CHECKING:
+    from workbench.model.prices import Prices
 
 MARKERS = ("workbench.toml", ".workbench", "template.yaml")
 DEFAULT_ACCOUNT = "000000000000"
@@ -37,10 +41,23 @@ class Project:
     file_systems: dict[str, Path] = field(default_factory=dict)
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
+    #: The `[prices]` of workbench.toml, not looked at before they are needed.
+    price_changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.root.name
+
+    @property
+    def prices(self) -> Prices:
+        """What AWS takes for it, with the project's own prices over the list prices.
+
+        Raises:
+            UsageError: workbench.toml has a price that is none.
+        """
+        from workbench.model.prices import prices_over
+
+        return prices_over(self.price_changes, f"{self.root / 'workbench.toml'}: [prices]")
 
     @property
     def endpoint_file(self) -> Path:
@@ -100,6 +117,7 @@ def find_project(start: Path | None = None) -> Project:
         file_systems=_file_systems(root, state_folder, settings("file_systems", dict, {})),
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
+        price_changes=settings("prices", dict, {}),
     )
 
 
@@ -139,6 +157,7 @@ def _settings(path: Path) -> Any:
         "idle_stop",
         "max_life",
         "history",
+        "prices",
         "services",
         "runtime_rollout",
         "runtimes",

@@ -57,6 +57,7 @@ from workbench.model import events as ev
 from workbench.model import file_systems
 from workbench.model.account import AccountSettings
 from workbench.model.attached import UpdateRuntimeOn
+from workbench.model.cost import Costs, costs
 from workbench.model.errors import (
     BackendError,
     EngineGone,
@@ -73,6 +74,7 @@ from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, NewLayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
+from workbench.model.prices import Prices, list_prices
 from workbench.model.records import Deployment
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeRollout
@@ -106,6 +108,7 @@ class Options:
     rollout_seconds: float = 300.0
     stream_rate: float | None = RATE
     file_systems: Mapping[str, Path] = field(default_factory=dict)
+    prices: Prices = field(default_factory=list_prices)
     seed: int | None = None
 
 
@@ -292,7 +295,7 @@ class Engine(AttachedResources, AccountResources):
         if reason is not None:
             raise self._throttled(request, request_id, reason)
         arn = tables.account.function_arn(ref.name, ref.qualifier)
-        invocation = Invocation(request, request_id, version, arn, now, trace_id, stream)
+        invocation = Invocation(request, request_id, version, arn, now, self._clock.time(), trace_id, stream)
         self._open_invocations.add(invocation)
         invocation.provisioned = provisioned
         if not provisioned:
@@ -427,7 +430,7 @@ class Engine(AttachedResources, AccountResources):
         self._released(invocation)
 
     def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> ev.InvocationAccepted:
-        request = invocation.request
+        request, configuration = invocation.request, invocation.version.configuration
         invocation.cold, invocation.why = cold, why
         return ev.InvocationAccepted(
             invocation.accepted,
@@ -440,11 +443,16 @@ class Engine(AttachedResources, AccountResources):
             cold,
             why,
             request.payload,
-            self._clock.time(),
+            invocation.wall,
             request.backend or self._default_backend,
-            invocation.version.configuration.memory_size,
+            configuration.memory_size,
             invocation.trace_id,
             request.client_context,
+            configuration.architecture,
+            configuration.ephemeral_storage,
+            invocation.provisioned,
+            invocation.version.revision_id,
+            request.tenant_id,
         )
 
     def _released(self, invocation: Invocation) -> None:
@@ -762,6 +770,9 @@ class Engine(AttachedResources, AccountResources):
         before: int | None = None,
     ) -> tuple[PastInvocation, ...]:
         return await self._recorder.newest(function, status, limit, before)
+
+    async def costs(self, function: str | None = None) -> Costs:
+        return costs(await self._recorder.used(), self.options.prices, function)
 
     async def changes(self, since: int) -> Delta:
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())

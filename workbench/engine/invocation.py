@@ -53,6 +53,7 @@ class Invocation:
         "streaming",
         "trace_id",
         "version",
+        "wall",
         "why",
     )
 
@@ -63,6 +64,7 @@ class Invocation:
         version: FunctionVersion,
         arn: str,
         accepted: int,
+        wall: float,
         trace_id: str,
         stream: Stream | None = None,
     ) -> None:
@@ -72,6 +74,8 @@ class Invocation:
         self.arn = arn
         self.trace_id = trace_id
         self.accepted = accepted
+        #: The same moment in epoch seconds.
+        self.wall = wall
         #: The record of its placement until that is final and emitted: on the warm path, after the event has left.
         self.placed: InvocationAccepted | None = None
         #: Whether it runs on provisioned concurrency, and so takes nothing of what is shared.
@@ -142,6 +146,9 @@ class Invocation:
             init_ms=self.init_ms,
             billed_ms=billed(duration_ms, self.init_ms),
             memory_size=self.version.configuration.memory_size,
+            ephemeral_storage=self.version.configuration.ephemeral_storage,
+            architecture=self.version.configuration.architecture,
+            provisioned=self.provisioned,
             max_memory_mb=max_memory_mb,
             trace_id=self.trace_id,
             content_type=self.content_type,

@@ -222,6 +222,7 @@ class Invoke:
                 invocation.init_ms,
                 max_memory_mb,
                 error_type,
+                invocation.responded,
             )
         )
         invocation.finish(duration_ms, max_memory_mb)

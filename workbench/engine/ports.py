@@ -10,6 +10,7 @@ from socket import socket
 from typing import Any, Protocol, TypeVar
 
 from workbench.model.attached import Attached
+from workbench.model.cost import Allocation, Used
 from workbench.model.functions import Alias, Code, FunctionVersion
 from workbench.model.history import InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationStatus, QueuedEvent
@@ -291,6 +292,12 @@ class History(Protocol):
         self, *, function: str | None, status: InvocationStatus | None, limit: int, before: int | None
     ) -> tuple[PastInvocation, ...]:
         """Those that ended last first, from behind number `before` on."""
+
+    def allocate(self, allocations: Iterable[Allocation]) -> None:
+        """Keep what was provisioned, or how long it has been there by now."""
+
+    def used(self) -> Used:
+        """What everything that is remembered used, for its costs."""
 
 
 class Sender(Protocol):

@@ -17,6 +17,7 @@ from typing import Any
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.ports import History, StoreThread
 from workbench.model import events as ev
+from workbench.model.cost import Used
 from workbench.model.errors import StateError
 from workbench.model.history import MAX_LOG, InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus
@@ -38,6 +39,7 @@ class Recorder:
         self._clock = clock
         self._history = history
         self._thread = thread
+        self._began = clock.time()
         self._open: dict[str, _Open] = {}
         #: The invocation that each environment has now: lines of its INIT bear no request id.
         self._inside: dict[str, _Open] = {}
@@ -82,10 +84,10 @@ class Recorder:
             if self._inside.get(found.accepted.environment) is found:
                 del self._inside[found.accepted.environment]
             size = len(found.accepted.payload) + len(event.payload) + found.log_size
-            self._ended(partial(_record, found, event), size)
+            self._ended(partial(_record, found, event, self._began), size)
 
     def _refused(self, event: ev.InvocationRefused) -> None:
-        self._ended(partial(_refused, event), len(event.payload))
+        self._ended(partial(_refused, event, self._began), len(event.payload))
 
     def _ended(self, record: Callable[[], InvocationRecord], size: int) -> None:
         if len(self._batch) == MAX_WAITING or self._batch_bytes + size > MAX_WAITING_BYTES:
@@ -144,6 +146,10 @@ class Recorder:
 
         return await self._thread.run(look)
 
+    async def used(self) -> Used:
+        await self.flush()
+        return await self._thread.run(self._history.used)
+
 
 class _Open:
     """An invocation that has not ended: its first lines and its last ones, as many as `MAX_LOG` has room for."""
@@ -199,7 +205,7 @@ class _Batch:
         return (record() for record in self._ended)
 
 
-def _record(begun: _Open, finished: ev.InvocationFinished) -> InvocationRecord:
+def _record(begun: _Open, finished: ev.InvocationFinished, engine: float) -> InvocationRecord:
     accepted = begun.accepted
     return InvocationRecord(
         request_id=accepted.request_id,
@@ -223,6 +229,13 @@ def _record(begun: _Open, finished: ev.InvocationFinished) -> InvocationRecord:
         error_type=finished.error_type or _error_type(finished),
         trace_id=accepted.trace_id,
         client_context=accepted.client_context,
+        responded_ms=None if finished.responded is None else (finished.responded - accepted.t) / 1e6,
+        architecture=accepted.architecture,
+        ephemeral_storage=accepted.ephemeral_storage,
+        provisioned=accepted.provisioned,
+        revision=accepted.revision,
+        tenant=accepted.tenant,
+        engine=engine,
         event_size=len(accepted.payload),
         response_size=len(finished.payload),
         event=accepted.payload,
@@ -243,7 +256,7 @@ def _error_type(finished: ev.InvocationFinished) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def _refused(event: ev.InvocationRefused) -> InvocationRecord:
+def _refused(event: ev.InvocationRefused, engine: float) -> InvocationRecord:
     return InvocationRecord(
         request_id=event.request_id,
         function=event.function,
@@ -255,6 +268,7 @@ def _refused(event: ev.InvocationRefused) -> InvocationRecord:
         why=event.reason,
         trace_id=event.trace_id,
         client_context=event.client_context,
+        engine=engine,
         event_size=len(event.payload),
         event=event.payload,
     )

@@ -103,6 +103,11 @@ class InvocationAccepted:
     memory_size: int = 0
     trace_id: str | None = None
     client_context: str | None = None
+    architecture: str = "x86_64"
+    ephemeral_storage: int = 512
+    provisioned: bool = False
+    revision: str = ""
+    tenant: str | None = None
 
 
 @dataclass(slots=True)
@@ -124,6 +129,8 @@ class InvocationFinished:
     init_ms: float | None
     max_memory_mb: int
     error_type: str | None = None
+    #: When the caller had its answer.
+    responded: int | None = None
 
 
 @dataclass(slots=True)

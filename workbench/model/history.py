@@ -18,8 +18,10 @@ class PastInvocation:
 
     `n` counts what the history has taken, oldest first. An asynchronous event that is tried again keeps its request id,
     and `attempt` counts. `wall` is the time of its acceptance in epoch seconds; `started_ms` and `finished_ms` count
-    from there, and `started_ms` is None when no runtime was ever handed the event. Durations are in milliseconds,
-    memory in MB, sizes in bytes. `why` says why it got the environment that it got, or none.
+    from there, as does `responded_ms`, when the caller had its answer; `started_ms` is None when no runtime was ever
+    handed the event. Durations are in milliseconds, memory in MB, sizes in bytes. `why` says why it got the environment
+    that it got, or none; `provisioned`, whether that was one made ahead. `revision` is the version's, and `engine` is
+    when the engine that ran it had started, in epoch seconds: no environment serves two of either.
     """
 
     n: int = 0
@@ -46,6 +48,13 @@ class PastInvocation:
     error_type: str | None = None
     trace_id: str | None = None
     client_context: str | None = None
+    responded_ms: float | None = None
+    architecture: str = "x86_64"
+    ephemeral_storage: int = 512
+    provisioned: bool = False
+    revision: str = ""
+    tenant: str | None = None
+    engine: float = 0.0
     event_size: int = 0
     response_size: int = 0
 

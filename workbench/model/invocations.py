@@ -55,11 +55,11 @@ class InvokeRequest:
 class InvocationResult:
     """The outcome of one Invoke.
 
-    `function_error` is AWS's `X-Amz-Function-Error` (`Unhandled`) or None. Durations are in milliseconds, memory in MB.
-    `init_ms` is there only when this invocation caused a cold start. `content_type` is what the runtime called the
-    payload, if it did. `why` says why it got the environment that it got (`warm`, `cold: …`), `wait_ms` how long it was
-    until its event was handed over, a cold start included. `log` is the whole bounded log of the invocation when it was
-    asked for.
+    `function_error` is AWS's `X-Amz-Function-Error` (`Unhandled`) or None. Durations are in milliseconds, memory and
+    storage in MB. `init_ms` is there only when this invocation caused a cold start. `content_type` is what the runtime
+    called the payload, if it did. `why` says why it got the environment that it got (`warm`, `cold: …`), `provisioned`
+    whether that was made ahead, `wait_ms` how long it was until its event was handed over, a cold start included. `log`
+    is the whole bounded log of the invocation when it was asked for.
     """
 
     request_id: str
@@ -76,6 +76,9 @@ class InvocationResult:
     billed_ms: int = 0
     memory_size: int = 0
     max_memory_mb: int = 0
+    ephemeral_storage: int = 512
+    architecture: str = "x86_64"
+    provisioned: bool = False
     trace_id: str | None = None
     content_type: str | None = None
     log: str | None = None

@@ -12,12 +12,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.model.cost import FREE_STORAGE, Allocation, Usage, Used, requests_of
 from workbench.model.errors import ResourceNotFound, StateError
 from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS, InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus, InvocationType
@@ -38,6 +39,32 @@ MIGRATIONS = (
     CREATE INDEX by_request ON invocations (request_id);
     CREATE INDEX by_function ON invocations (function, n);
     """,
+    """
+    CREATE TABLE wider (n INTEGER PRIMARY KEY, request_id TEXT NOT NULL, attempt INTEGER NOT NULL,
+        function TEXT NOT NULL, qualifier TEXT, version TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+        wall REAL NOT NULL, started_ms REAL, finished_ms REAL NOT NULL, init_ms REAL, duration_ms REAL NOT NULL,
+        billed_ms INTEGER NOT NULL, memory_size INTEGER NOT NULL, max_memory_mb INTEGER NOT NULL, environment TEXT,
+        backend TEXT, cold INTEGER NOT NULL, why TEXT NOT NULL, error_type TEXT, trace_id TEXT, client_context TEXT,
+        responded_ms REAL, architecture TEXT NOT NULL DEFAULT 'x86_64',
+        ephemeral_storage INTEGER NOT NULL DEFAULT 512, provisioned INTEGER NOT NULL DEFAULT 0,
+        revision TEXT NOT NULL DEFAULT '', tenant TEXT, engine REAL NOT NULL DEFAULT 0,
+        event_size INTEGER NOT NULL, response_size INTEGER NOT NULL, log_dropped INTEGER NOT NULL,
+        log TEXT NOT NULL, event BLOB NOT NULL, response BLOB NOT NULL) STRICT;
+    INSERT INTO wider (n, request_id, attempt, function, qualifier, version, type, status, wall, started_ms,
+        finished_ms, init_ms, duration_ms, billed_ms, memory_size, max_memory_mb, environment, backend, cold, why,
+        error_type, trace_id, client_context, event_size, response_size, log_dropped, log, event, response)
+    SELECT n, request_id, attempt, function, qualifier, version, type, status, wall, started_ms,
+        finished_ms, init_ms, duration_ms, billed_ms, memory_size, max_memory_mb, environment, backend, cold, why,
+        error_type, trace_id, client_context, event_size, response_size, log_dropped, log, event, response
+    FROM invocations;
+    DROP TABLE invocations;
+    ALTER TABLE wider RENAME TO invocations;
+    CREATE INDEX by_request ON invocations (request_id);
+    CREATE INDEX by_function ON invocations (function, n);
+    CREATE TABLE allocations (function TEXT NOT NULL, version TEXT NOT NULL, architecture TEXT NOT NULL,
+        memory_size INTEGER NOT NULL, count INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL, init_ms REAL,
+        PRIMARY KEY (function, version, since)) STRICT, WITHOUT ROWID;
+    """,
 )
 _SUMMARY = tuple(field.name for field in fields(PastInvocation))
 _WHOLE = tuple(field.name for field in fields(InvocationRecord))
@@ -45,6 +72,19 @@ _WRITTEN = tuple(name for name in _WHOLE if name != "n")
 _VALUES = attrgetter(*_WRITTEN)
 _ATTEMPT, _TYPE, _STATUS, _LOG = map(_WRITTEN.index, ("attempt", "type", "status", "log"))
 _INSERT = f"INSERT INTO invocations ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+_ALLOCATION = tuple(field.name for field in fields(Allocation))
+_ALLOCATION_VALUES = attrgetter(*_ALLOCATION)
+_ALLOCATE = (
+    f"INSERT INTO allocations ({', '.join(_ALLOCATION)}) VALUES ({', '.join('?' * len(_ALLOCATION))}) "
+    "ON CONFLICT (function, version, since) DO UPDATE SET until = excluded.until, init_ms = excluded.init_ms"
+)
+_USED = tuple(field.name for field in fields(Usage))
+_USAGE = f"""
+    SELECT function, strftime('%Y-%m', wall, 'unixepoch'), architecture, provisioned, count(*),
+        sum(requests_of(type, event_size)), sum(billed_ms * memory_size),
+        sum(billed_ms * max(ephemeral_storage - {FREE_STORAGE}, 0))
+    FROM invocations WHERE started_ms IS NOT NULL GROUP BY 1, 2, 3, 4
+"""
 #: What SQLite says of a file that is none of its own, or not whole.
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 #: Bytes that the write-ahead log keeps on the disk after it was emptied.
@@ -113,12 +153,26 @@ class HistoryFile:
                 raise
 
     def _forget_oldest(self, db: sqlite3.Connection) -> None:
+        kept = self._count
         oldest = max(self._count - self._keep, 0)
         while oldest or (self._count and _used(db) > self._size):
             oldest = oldest or 1 + self._count // 50
             db.execute("DELETE FROM invocations WHERE n IN (SELECT n FROM invocations ORDER BY n LIMIT ?)", (oldest,))
             self._count -= oldest
             oldest = 0
+        if self._count < kept:
+            db.execute("DELETE FROM allocations WHERE until < (SELECT wall FROM invocations ORDER BY n LIMIT 1)")
+
+    def allocate(self, allocations: Iterable[Allocation]) -> None:
+        """Keep what was provisioned; what is known of it already takes the new `until` and `init_ms`.
+
+        Raises:
+            StateError: the disk does not take it.
+        """
+        with self._errors():
+            db = self._open()
+            assert db is not None
+            db.executemany(_ALLOCATE, [_ALLOCATION_VALUES(one) for one in allocations])
 
     def prune(self, before: float) -> tuple[int, int]:
         """Forget what ended before `before`, epoch seconds, and files that were moved aside; how many of each.
@@ -141,6 +195,7 @@ class HistoryFile:
                     "DELETE FROM invocations WHERE wall + finished_ms / 1000 < ?", (before,)
                 ).rowcount
                 self._forget_oldest(db)
+                db.execute("DELETE FROM allocations WHERE until < ?", (before,))
                 gone = kept - self._count
                 db.execute("VACUUM")
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -181,6 +236,26 @@ class HistoryFile:
             rows = db.execute(query, (*given.values(), limit)).fetchall() if db else []
             return tuple(_value(PastInvocation, dict(zip(_SUMMARY, row, strict=True))) for row in rows)
 
+    def used(self) -> Used:
+        """What everything here used, for its costs.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        with self._errors():
+            db = self._open()
+            if db is None:
+                return Used()
+            usage = tuple(
+                Usage(**{**dict(zip(_USED, row, strict=True)), "provisioned": bool(row[3])})
+                for row in db.execute(_USAGE)
+            )
+            known = db.execute(f"SELECT {', '.join(_ALLOCATION)} FROM allocations ORDER BY since").fetchall()
+            begun = db.execute("SELECT wall FROM invocations ORDER BY n LIMIT 1").fetchone()
+            allocations = tuple(Allocation(**dict(zip(_ALLOCATION, row, strict=True))) for row in known)
+            since = [*(begun or ()), *(one.since for one in allocations[:1])]
+            return Used(since=min(since, default=None), usage=usage, allocations=allocations)
+
     def close(self) -> None:
         if self._db is not None:
             with suppress(sqlite3.Error):
@@ -205,10 +280,18 @@ class HistoryFile:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=NORMAL")
                 db.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
-            elif not db.execute("PRAGMA user_version").fetchone()[0]:  # its engine is just making it
-                db.close()
-                return None
+            else:
+                at = db.execute("PRAGMA user_version").fetchone()[0]
+                if not at:  # its engine is just making it
+                    db.close()
+                    return None
+                if at < len(MIGRATIONS):  # no engine of this version has had it yet
+                    with closing(HistoryFile(self.path.parent, invocations=self._keep, size=self._size)) as writer:
+                        writer._open()
             migrate(db, self.path, MIGRATIONS)
+            db.create_function(
+                "requests_of", 2, lambda type, size: requests_of(InvocationType(type), size), deterministic=True
+            )
             self._count = db.execute("SELECT count(*) FROM invocations").fetchone()[0]
         except BaseException:
             db.close()
@@ -275,5 +358,5 @@ def _whole(value: str) -> str:
 
 def _value(kind: type[Kind], values: dict[str, Any]) -> Kind:
     values["type"], values["status"] = InvocationType(values["type"]), InvocationStatus(values["status"])
-    values["cold"] = bool(values["cold"])
+    values["cold"], values["provisioned"] = bool(values["cold"]), bool(values["provisioned"])
     return kind(**values)

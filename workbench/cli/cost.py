@@ -1,0 +1,85 @@
+"""`workbench cost`: what everything that ran would have cost on AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.output import dollars, echo
+
+if TYPE_CHECKING:
+    from workbench.client.project import Project
+    from workbench.model.cost import Bill, Costs
+
+
+def cost(
+    name: Annotated[str | None, typer.Argument(help="Only this function.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object; amounts in US dollars.")] = False,
+) -> None:
+    """What all that ran, and what was provisioned, would have cost on AWS. Needs no running engine."""
+    from workbench.client.project import find_project
+
+    found = _costs(find_project(), name)
+    if as_json:
+        echo(json.dumps(_json(found)))
+        return
+    if not found.functions:
+        typer.echo("nothing has run yet" if name is None else f"{name} has not run yet", err=True)
+        return
+    heads = ("function", "invocations", "GB-s", "requests", "duration", "storage", "provisioned", "total")
+    lines = [
+        (one.function, str(one.invocations), f"{one.gb_seconds:.3f}", *_amounts(one.bill)) for one in found.functions
+    ]
+    if len(lines) > 1:
+        invocations = sum(one.invocations for one in found.functions)
+        gb_seconds = sum(one.gb_seconds for one in found.functions)
+        lines.append(("all", str(invocations), f"{gb_seconds:.3f}", *_amounts(found.total)))
+    widths = [max(len(line[column]) for line in (heads, *lines)) for column in range(len(heads))]
+    for line in (heads, *lines):
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        echo("  ".join((first, *rest)))
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.since))
+    prices = found.prices
+    typer.echo(f"since {since}, at prices of {prices.region} as of {prices.read}, without the free tier", err=True)
+
+
+def _costs(project: Project, name: str | None) -> Costs:
+    import asyncio
+
+    from workbench.cli.engines import running
+
+    port = running(project)
+    if port is not None:
+        return asyncio.run(port.costs(name))
+    from workbench import app
+    from workbench.model.cost import costs
+
+    with app.past(project) as history:
+        return costs(history.used(), project.prices, name)
+
+
+def _amounts(bill: Bill) -> tuple[str, ...]:
+    return tuple(map(dollars, (bill.requests, bill.duration, bill.storage, bill.provisioned, bill.total)))
+
+
+def _json(found: Costs) -> dict[str, object]:
+    from workbench.model.codec import encode
+
+    return {
+        **encode(found),
+        "functions": [{**encode(one), "bill": bill_json(one.bill)} for one in found.functions],
+        "total": bill_json(found.total),
+    }
+
+
+def bill_json(bill: Bill) -> dict[str, float]:
+    """A bill for programs, in US dollars."""
+    from workbench.model.codec import encode
+
+    return {**encode(bill), "total": bill.total}
