@@ -175,6 +175,21 @@ done
         assert await stage.answer() == 403
 
 
+AROUND = """
+import os, resource
+def handler(event, context):
+    writable = [folder for folder in ("/var/task", "/opt", "/var/runtime", "/") if os.access(folder, os.W_OK)]
+    mode = oct(os.stat("/tmp").st_mode)
+    return [os.getcwd(), os.getuid() == 0, writable, mode, resource.getrlimit(resource.RLIMIT_NOFILE)]
+"""
+
+
+@pytest.mark.parametrize("backend", WITH_DOCKER[1:])
+async def test_what_a_function_finds_around_it(stage: Stage) -> None:
+    await stage.create(AROUND)
+    assert await stage.answer() == ["/var/task", False, [], "0o41777", [1024, 1024]]
+
+
 WRAPPER = """#!/bin/bash
 words=("$@")
 export SEEN="${words[*]: -1}" _HANDLER=app.other

@@ -107,11 +107,23 @@ async def test_durations_count_init_and_invoke_apart(tmp_path: Path) -> None:
 async def test_concurrent_invocations_get_environments_of_their_own(engine: World) -> None:
     await engine.create()
     pending = [engine.submit() for _ in range(5)]
-    await engine.clock.settle()
+    await engine.clock.advance(1)
     results = [await one for one in pending]
     assert len({result.environment for result in results}) == 5
     again = await engine.invoke()
     assert again.environment in {result.environment for result in results}
+
+
+async def test_aliases_of_a_version_share_its_environments_and_other_versions_do_not(engine: World) -> None:
+    await engine.create()
+    await engine.engine.publish_version("f")
+    for alias in ("live", "canary"):
+        await engine.engine.create_alias("f", alias, "1")
+    await engine.clock.settle()
+    latest, live, canary, one = [await engine.invoke(qualifier=each) for each in (None, "live", "canary", "1")]
+    assert latest.environment != live.environment == canary.environment == one.environment
+    assert (canary.executed_version, latest.executed_version) == ("1", "$LATEST")
+    assert f"START RequestId: {canary.request_id} Version: 1\n" in (canary.log or "")
 
 
 async def test_the_most_recently_used_environment_is_taken(tmp_path: Path) -> None:
@@ -286,8 +298,10 @@ async def test_init_has_ten_seconds_and_then_the_functions_timeout(tmp_path: Pat
         await made.clock.advance(9.99)
         assert made.backend.environments[0].calls == ["start runtime"]
         await made.clock.advance(0.1)
-        assert made.backend.environments[0].calls[-1] == "start runtime"
-        await made.clock.advance(4.1)
+        assert made.backend.environments[0].calls == ["start runtime", "reset", "start runtime"]
+        await made.clock.advance(3.9)
+        assert not pending.done()
+        await made.clock.advance(0.2)
         result = await pending
         assert result.status is InvocationStatus.TIMEOUT
         assert "Task timed out after 4.00 seconds" in result.payload.decode()

@@ -392,6 +392,33 @@ async def test_telemetry_names_the_errors_that_the_platform_finds(
         assert (ended["status"], ended["errorType"]) == ("error", kind)
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Runtime.ImportModuleError", "Runtime.ImportModuleError"),
+        ("Function.Mine", "Function.Mine"),
+        ("Function.", "Function.Unknown"),
+        ("Function.mine", "Function.Unknown"),
+        ("ValueError", "Runtime.Unknown"),
+        ("", "Runtime.Unknown"),
+    ],
+)
+async def test_error_types_as_logs_show_them(tmp_path: Path, said: str, shown: str) -> None:
+    error = b'{"errorType":"whatever","errorMessage":"the caller has it as it is"}'
+
+    async def program(runtime: FakeRuntime) -> None:
+        event = await runtime.next()
+        runtime.fail(event.request_id, error, said)
+        await runtime.next()
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(settings={"LoggingConfig": {"LogFormat": "JSON"}})
+        result = await made.invoke()
+        records = [json.loads(line) for line in (result.log or "").splitlines()]
+        types = [record["record"]["errorType"] for record in records if "errorType" in record["record"]]
+        assert (set(types), result.payload) == ({shown}, error)
+
+
 async def test_what_is_killed_while_it_is_reset_is_not_kept(stage: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await stage.create(timeout=1)
     pending = stage.submit(payload=b'"hang"')

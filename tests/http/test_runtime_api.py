@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,15 @@ async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
         "Lambda-Runtime-Trace-Id": "Root=1-2-3",
         "Content-Length": "7",
     }
+
+
+async def test_what_an_event_carries_that_not_every_event_has(runtime: Runtime) -> None:
+    runtime.send("GET", "/2018-06-01/runtime/invocation/next")
+    reply = await asyncio.wait_for(runtime.link.asked, 5)
+    reply(replace(EVENT, client_context='{"custom":{}}', tenant_id="t 1"))
+    _, headers, _ = await runtime.answer()
+    assert headers["Lambda-Runtime-Client-Context"] == '{"custom":{}}'
+    assert headers["Lambda-Runtime-Aws-Tenant-Id"] == "t 1"
 
 
 async def test_the_posts_reach_the_link_and_are_accepted(runtime: Runtime) -> None:
