@@ -36,7 +36,8 @@ class _Fleet:
     wanted: int
     pool: Pool = field(default_factory=Pool)
     states: dict[str, EnvironmentState] = field(default_factory=dict)
-    initialised: set[str] = field(default_factory=set)
+    #: What INIT took in those that are through with it, in milliseconds.
+    initialised: dict[str, float] = field(default_factory=dict)
     serving: bool = False
     failed: bool = False
 
@@ -97,6 +98,7 @@ class ProvisionedEnvironments:
             if key[0] == name and key[1] not in wanted:
                 del self._fleets[key]
                 self._dismiss(fleet, len(fleet.pool.members))
+                self._tell(fleet, 0)
         if function is None:
             return
         for number, count in wanted.items():
@@ -110,6 +112,7 @@ class ProvisionedEnvironments:
             fleet = present or self._fleets.setdefault(version.key, _Fleet(version, count))
             if present is None or present.wanted != count or present.failed:
                 fleet.wanted, fleet.failed = count, False
+                self._tell(fleet, count)
                 self._fill(fleet)
 
     def figures(self, function: Function, qualifier: str) -> Provisioned:
@@ -170,7 +173,7 @@ class ProvisionedEnvironments:
         if event.state in (EnvironmentState.STOPPING, EnvironmentState.STOPPED, EnvironmentState.FAILED):
             if event.id in fleet.initialised:
                 del fleet.states[event.id]
-                fleet.initialised.discard(event.id)
+                del fleet.initialised[event.id]
                 if not self.closed:
                     self._fill(fleet)
             else:
@@ -182,24 +185,43 @@ class ProvisionedEnvironments:
                 # It would run INIT again inside an invocation, as one on demand does. It is still at saying so.
                 asyncio.get_running_loop().call_soon(self._lost, fleet, event.id)
                 return
-            fleet.initialised.add(event.id)
+            fleet.initialised[event.id] = event.init_ms
         self._check(fleet)
 
     def _lost(self, fleet: _Fleet, identity: str) -> None:
         """An environment could not be initialised: the others go too."""
         fleet.failed, fleet.serving = True, False
         self._dismiss(fleet, len(fleet.states))
+        self._tell(fleet, 0)
 
     def _check(self, fleet: _Fleet) -> None:
-        if not fleet.failed and len(fleet.initialised) >= fleet.wanted:
+        if not (fleet.failed or fleet.serving) and len(fleet.initialised) >= fleet.wanted:
             fleet.serving = True
+            self._tell(fleet, fleet.wanted)
+
+    def _tell(self, fleet: _Fleet, count: int) -> None:
+        """How many are provisioned, for what they cost."""
+        clock, version = self._services.clock, fleet.version
+        took = fleet.initialised.values()
+        self._services.emit(
+            ev.ProvisionedChanged(
+                clock.monotonic_ns(),
+                clock.time(),
+                version.name,
+                version.version,
+                version.configuration.architecture,
+                version.configuration.memory_size,
+                count,
+                sum(took) / len(took) if took else None,
+            )
+        )
 
     def _dismiss(self, fleet: _Fleet, count: int) -> None:
         """End that many, idle ones first; one that is busy ends when it is free."""
         order = sorted(fleet.states, key=lambda identity: fleet.states[identity] is EnvironmentState.BUSY)
         for identity in order[:count]:
             del fleet.states[identity]
-            fleet.initialised.discard(identity)
+            fleet.initialised.pop(identity, None)
             environment = fleet.pool.members.get(identity)
             if environment is None:
                 continue  # it has not begun, and will not

@@ -11,13 +11,14 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.ports import History, StoreThread
 from workbench.model import events as ev
-from workbench.model.cost import Used
+from workbench.model.cost import Allocation, Used
 from workbench.model.errors import StateError
 from workbench.model.history import MAX_LOG, InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus
@@ -25,6 +26,8 @@ from workbench.model.text import shortened
 
 #: Seconds that an invocation which has ended may wait for others to be written with.
 BATCH_SECONDS = 0.2
+#: Seconds between two looks at what is provisioned.
+BEAT_SECONDS = 60.0
 #: What may wait for the disk: invocations, and bytes of their bodies and logs.
 MAX_WAITING, MAX_WAITING_BYTES = 20_000, 64_000_000
 #: What a line counts beyond its text, as CloudWatch Logs counts ("PutLogEvents": 26 bytes an event).
@@ -49,6 +52,10 @@ class Recorder:
         self._timer: Timer | None = None
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: What is provisioned now, by function and version, and what has been since it was written last.
+        self._provisioned: dict[tuple[str, str], Allocation] = {}
+        self._past_allocations: list[Allocation] = []
+        self._beat: Timer | None = None
         #: Why the last write failed; empty while all is well.
         self.trouble = ""
         self._apply: dict[type, Callable[[Any], None]] = {
@@ -57,6 +64,7 @@ class Recorder:
             ev.InvocationFinished: self._finished,
             ev.InvocationRefused: self._refused,
             ev.LogLine: self._line,
+            ev.ProvisionedChanged: self._allocated,
         }
 
     def apply(self, event: ev.Event) -> None:
@@ -89,6 +97,28 @@ class Recorder:
     def _refused(self, event: ev.InvocationRefused) -> None:
         self._ended(partial(_refused, event, self._began), len(event.payload))
 
+    def _allocated(self, event: ev.ProvisionedChanged) -> None:
+        key = (event.function, event.version)
+        present = self._provisioned.get(key)
+        if present is not None and present.count == event.count:
+            self._provisioned[key] = replace(present, init_ms=event.init_ms or present.init_ms)
+            return
+        if present is not None:
+            self._past_allocations.append(replace(self._provisioned.pop(key), until=event.wall))
+        if event.count:
+            self._provisioned[key] = Allocation(
+                function=event.function,
+                version=event.version,
+                architecture=event.architecture,
+                memory_size=event.memory_size,
+                count=event.count,
+                since=event.wall,
+                until=event.wall,
+                init_ms=event.init_ms or (present.init_ms if present is not None else None),
+            )
+        if self._timer is None:
+            self._timer = self._clock.call_later(BATCH_SECONDS, self._due)
+
     def _ended(self, record: Callable[[], InvocationRecord], size: int) -> None:
         if len(self._batch) == MAX_WAITING or self._batch_bytes + size > MAX_WAITING_BYTES:
             self._dropped += 1
@@ -112,10 +142,17 @@ class Recorder:
                 self._timer = None
             batch, self._batch, self._batch_bytes = self._batch, [], 0
             dropped, self._dropped = self._dropped, 0
-            if not batch:
+            now = self._clock.time()
+            allocations, self._past_allocations = self._past_allocations, []
+            allocations += [replace(one, until=now) for one in self._provisioned.values()]
+            self._watch()
+            if not (batch or allocations):
                 return
             try:
-                await self._thread.run(self._history.append, _Batch(batch))
+                if batch:
+                    await self._thread.run(self._history.append, _Batch(batch))
+                if allocations:
+                    await self._thread.run(self._history.allocate, allocations)
             except StateError as error:
                 if not self.trouble:
                     _log.warning("invocations are missing from the history: %s", error)
@@ -125,9 +162,17 @@ class Recorder:
             if dropped:
                 _log.warning("%d invocations are missing from the history: the disk was too slow", dropped)
 
+    def _watch(self) -> None:
+        """While something is provisioned, write now and then how long: an engine that is killed cannot say when."""
+        if self._beat is not None:
+            self._beat.cancel()
+        self._beat = self._clock.call_later(BEAT_SECONDS, self._due) if self._provisioned else None
+
     async def aclose(self) -> None:
         """Write the rest, and close the file."""
         await self.flush()
+        if self._beat is not None:
+            self._beat.cancel()
         await asyncio.gather(*self._tasks)
         await self._thread.aclose()
 

@@ -87,6 +87,7 @@ class Live:
             ev.AliasChanged: self._alias_changed,
             ev.AliasDeleted: self._alias_deleted,
             ev.AttachedChanged: self._attached_changed,
+            ev.ProvisionedChanged: lambda event: None,  # for the history; here it is told by what is attached
             ev.EnvironmentChanged: self._environment_changed,
             ev.EnvironmentPhase: self._environment_phase,
             ev.InvocationAccepted: self._accepted,

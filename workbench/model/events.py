@@ -53,6 +53,23 @@ class AttachedChanged:
 
 
 @dataclass(slots=True)
+class ProvisionedChanged:
+    """So many environments are provisioned for a version from now on; 0 from when none is, or they could not be made.
+
+    `init_ms` is the mean of their INIT once all are there.
+    """
+
+    t: int
+    wall: float
+    function: str
+    version: str
+    architecture: str
+    memory_size: int
+    count: int
+    init_ms: float | None = None
+
+
+@dataclass(slots=True)
 class EnvironmentChanged:
     """An environment entered `state`. The descriptive fields are set when it is created and repeated after."""
 
@@ -172,6 +189,7 @@ Event = (
     | AliasChanged
     | AliasDeleted
     | AttachedChanged
+    | ProvisionedChanged
     | EnvironmentChanged
     | EnvironmentPhase
     | InvocationAccepted

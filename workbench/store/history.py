@@ -169,10 +169,17 @@ class HistoryFile:
         Raises:
             StateError: the disk does not take it.
         """
+        rows = [_ALLOCATION_VALUES(one) for one in allocations]
+        try:
+            self._allocate(rows)
+        except _Damaged:
+            self._allocate(rows)
+
+    def _allocate(self, rows: list[tuple[Any, ...]]) -> None:
         with self._errors():
             db = self._open()
             assert db is not None
-            db.executemany(_ALLOCATE, [_ALLOCATION_VALUES(one) for one in allocations])
+            db.executemany(_ALLOCATE, rows)
 
     def prune(self, before: float) -> tuple[int, int]:
         """Forget what ended before `before`, epoch seconds, and files that were moved aside; how many of each.
