@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 AUTO = "auto"
 #: As many files as an engine may have open, if the machine allows it: each environment takes several.
 OPEN_FILES = 65536
+#: What a runtime that is booted and waits takes at most.
+SPARE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,12 @@ async def open_engine(
     seed: int | None = None,
     on_stop: Callable[[], None] | None = None,
     deliver: bool = True,
+    spares: int = 0,
 ) -> AsyncIterator[Running]:
     """An engine on a project's state folder, closed with everything it started.
 
-    With `deliver` false, events that an earlier engine had queued stay for one that lives longer.
+    With `deliver` false, events that an earlier engine had queued stay for one that lives longer. Up to `spares`
+    environments of a kind are made ahead.
 
     Raises:
         StateLocked: another engine has the folder.
@@ -190,16 +194,41 @@ async def open_engine(
                 rollout_seconds=project.runtime_rollout,
                 file_systems=project.file_systems,
                 prices=project.prices,
+                spares=spares,
                 seed=seed,
             ),
             on_stop=on_stop,
             sender=Sender(project.services, project.region),
+            spares_folder=_spares_folder(folder),
+            room=_room,
         )
         await engine.open(deliver=deliver)
         try:
             yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32), catalogue)
         finally:
             await engine.aclose()
+
+
+def _spares_folder(state: StateFolder) -> Path:
+    """An empty folder on the file system of the code, which is linked into it. What a killed engine left there goes.
+
+    Raises:
+        StateError: it cannot be made.
+    """
+    folder = state.path / "spares"
+    if folder.is_symlink():
+        raise StateError(f"{folder} is a link", mend="remove it")
+    shutil.rmtree(folder, ignore_errors=True)
+    own_folder(folder)
+    return folder
+
+
+def _room() -> bool:
+    """Is an eighth of the memory free, with what one more environment takes?"""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return bool(memory.available - SPARE_BYTES > memory.total // 8)
 
 
 def _scratch_folder() -> Path:
@@ -239,9 +268,12 @@ async def serve(
     port: int,
     gateway_port: int,
     seed: int | None,
+    spares: int | None = None,
     ready: Callable[[dict[str, object], Choice], None],
 ) -> None:
     """Run the engine with its endpoint until SIGTERM, SIGINT or a call of `stop`.
+
+    `spares` stands in for the project's own bound.
 
     `ready` gets what `serve --json` prints, once, when requests are answered.
 
@@ -264,7 +296,8 @@ async def serve(
         # The answer to `stop` leaves first.
         loop.call_later(0.05, stopping.set)
 
-    async with open_engine(project, backend=backend, seed=seed, on_stop=stop_soon) as running:
+    spares = project.spares if spares is None else spares
+    async with open_engine(project, backend=backend, seed=seed, on_stop=stop_soon, spares=spares) as running:
         if not await _unless(stopping, running.engine.backend()):
             return
         api = LambdaApi(

@@ -36,6 +36,7 @@ class BubblewrapBackend:
         networks=frozenset({Network.NONE, Network.HOST}),
         connect=True,
         file_systems=True,
+        late_code=True,
     )
 
     def __init__(self) -> None:

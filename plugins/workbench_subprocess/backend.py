@@ -30,6 +30,7 @@ class SubprocessBackend:
         reset=True,
         networks=frozenset({Network.HOST}),
         connect=True,
+        late_code=True,
     )
 
     def __init__(self) -> None:

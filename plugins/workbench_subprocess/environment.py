@@ -13,6 +13,7 @@ from socket import socket
 
 from workbench.backends import process, proctable
 from workbench.backends.api import (
+    MB_OF_A_VCPU,
     EnvironmentSpec,
     Exited,
     ExitReason,
@@ -144,6 +145,12 @@ class SubprocessEnvironment:
             self._freezer.thaw()
         else:
             self._kill_all(signal.SIGCONT)
+
+    async def resize(self, memory_size: int) -> None:
+        """By the cgroup; where samples of the process table stand in for one, they follow."""
+        self._watched.limit = memory_size << 20
+        if self._group is not None:
+            self._group.resize(memory=self._watched.limit, vcpus=memory_size / MB_OF_A_VCPU)
 
     async def reset(self) -> None:
         """SIGKILL for everything, again until nothing is left: what is being forked meanwhile is not seen at once."""

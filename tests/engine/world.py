@@ -99,6 +99,12 @@ def archive(files: dict[str, str], mode: int = 0o644) -> bytes:
     return buffer.getvalue()
 
 
+def _folder(state: Path) -> Path:
+    folder = state / "spares"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @asynccontextmanager
 async def world(
     state: Path,
@@ -135,6 +141,7 @@ async def world(
         ),
         options=Options(**{"seed": 7, "update_seconds": 0, **options}),
         sender=sender,
+        spares_folder=_folder(state),
     )
     await engine.open()
     try:

@@ -47,6 +47,8 @@ class Capabilities:
     reset: every process can be ended while the sandbox and its /tmp stay (since 1.1).
     file_systems: host folders can be shown at paths below /mnt, to be read and written (since 1.2).
     networks: the modes that work on this machine.
+    late_code: an environment can be launched before it is known which function it will serve (since 1.2): where there
+        are mounts, what is put into the host folders of `task` and `opt` afterwards appears inside; `resize` follows.
     """
 
     isolation: bool
@@ -58,6 +60,7 @@ class Capabilities:
     connect: bool = False
     reset: bool = False
     file_systems: bool = False
+    late_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +213,15 @@ class Environment(Protocol):
 
     async def thaw(self) -> None:
         """Undo `freeze`; idempotent."""
+
+    async def resize(self, memory_size: int) -> None:
+        """Give it another MemorySize in MB, and the share of the CPU that comes with it.
+
+        Asked at most once, of backends with `late_code`, before anything of the function runs.
+
+        Raises:
+            BackendError: it could not be done.
+        """
 
     async def reset(self) -> None:
         """End every process at once, frozen or not, and return when none is left; the sandbox and its /tmp stay.

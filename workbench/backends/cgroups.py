@@ -149,6 +149,20 @@ class Cgroup:
             raise BackendError(f"cannot make a cgroup: {error}") from error
         return cls(made)
 
+    def resize(self, *, memory: int, vcpus: float) -> None:
+        """Other limits, for a group whose processes use less than that.
+
+        Raises:
+            BackendError: the kernel refuses them.
+        """
+        try:
+            if (found := self._by_role.get(Role.MEMORY)) is not None:
+                _limit_memory(*found, memory)
+            if (found := self._by_role.get(Role.SHARE)) is not None:
+                _share_cpu(*found, vcpus)
+        except OSError as error:
+            raise BackendError(f"cannot change the limits of a cgroup: {error}") from error
+
     @property
     def folders(self) -> tuple[str, ...]:
         """The absolute paths, for the keeper."""
@@ -378,12 +392,16 @@ def _limit_memory(folder: Path, version: int, limit: int) -> None:
     """Limit memory, and with it swap: a function that swaps is slow where AWS would have ended it."""
     if version == 2:
         _write(folder / "memory.max", str(limit))
-        swap, value = folder / "memory.swap.max", "0"
-    else:
-        _write(folder / "memory.limit_in_bytes", str(limit))
-        swap, value = folder / "memory.memsw.limit_in_bytes", str(limit)
-    if swap.exists():
-        _write(swap, value)
+        swap = folder / "memory.swap.max"
+        if swap.exists():
+            _write(swap, "0")
+        return
+    alone, both = folder / "memory.limit_in_bytes", folder / "memory.memsw.limit_in_bytes"
+    files = [alone, both] if both.exists() else [alone]
+    if limit > int(alone.read_text()):
+        files.reverse()  # the limit of both together may at no moment be the smaller one
+    for file in files:
+        _write(file, str(limit))
 
 
 def _keyed(path: Path, key: str) -> int:

@@ -23,6 +23,9 @@ def serve(
     ] = 3000,
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="Default backend, or auto.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line on stdout when ready.")] = False,
+    spares: Annotated[
+        int | None, typer.Option("--spares", min=0, help="Environments of a kind that wait for cold starts; 0: none.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,
 ) -> None:
     """Run the engine for this project until it is told to stop."""
@@ -42,4 +45,6 @@ def serve(
             sys.stdout.write(json.dumps(facts) + "\n")
             sys.stdout.flush()
 
-    app.run(app.serve(project, backend=backend, port=port, gateway_port=gateway_port, seed=seed, ready=ready))
+    app.run(
+        app.serve(project, backend=backend, port=port, gateway_port=gateway_port, seed=seed, spares=spares, ready=ready)
+    )

@@ -41,6 +41,8 @@ def status(
         echo(f"backend      {facts.backend} ({boundary}; {facts.backend_why})")
         for note in facts.notes:
             echo(f"             {note}")
+        for number, line in enumerate(facts.spares):
+            echo(f"{'' if number else 'spares':<12} {line}")
         echo(f"functions    {len(delta.functions)}")
         echo(f"environments {totals.environments}, {totals.running} invocations running")
         echo(

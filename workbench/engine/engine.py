@@ -50,6 +50,8 @@ from workbench.engine.resources.attached import AttachedResources
 from workbench.engine.resources.concurrency import unreserved
 from workbench.engine.rollouts import Rollouts
 from workbench.engine.sandbox import Contents
+from workbench.engine.spare import Spare
+from workbench.engine.spares import Spares
 from workbench.engine.stream import RATE, Stream
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
@@ -95,7 +97,7 @@ class Options:
     second, holds beyond a response's first 6 MB. `scaling_rate` is how many environments on demand a function may have
     more in ten seconds. A new runtime version reaches functions in Auto that nobody updates `rollout_seconds` after it
     was published. `file_systems` are folders of this machine, by the access points (ARN, or id of it or of its file
-    system) that they stand for.
+    system) that they stand for. `spares` is how many environments of a kind may wait for cold starts.
     """
 
     account: Account = field(default_factory=Account)
@@ -109,6 +111,7 @@ class Options:
     stream_rate: float | None = RATE
     file_systems: Mapping[str, Path] = field(default_factory=dict)
     prices: Prices = field(default_factory=list_prices)
+    spares: int = 0
     seed: int | None = None
 
 
@@ -130,6 +133,8 @@ class Engine(AttachedResources, AccountResources):
         options: Options,
         on_stop: Callable[[], None] | None = None,
         sender: Sender | None = None,
+        spares_folder: Path | None = None,
+        room: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         self.live = Live()
@@ -155,6 +160,18 @@ class Engine(AttachedResources, AccountResources):
         self._tables = Tables(
             account=options.account, concurrency_limit=options.concurrency_limit, scaling_rate=options.scaling_rate
         )
+        self._spares = Spares(
+            most=options.spares if spares_folder is not None else 0,
+            folder=spares_folder or Path(),
+            idle=options.idle_stop,
+            life=options.max_life,
+            clock=clock,
+            thread=thread,
+            spawn=self._spawn,
+            listeners=listeners,
+            hosts=self._hosts,
+            room=room,
+        )
         self._services = Services(
             clock=clock,
             emit=self._emit,
@@ -166,6 +183,7 @@ class Engine(AttachedResources, AccountResources):
             replace=self._place_again,
             ended=self._ended,
             freeze_after=options.freeze_after,
+            spares=self._spares,
         )
         self._provisioned = ProvisionedEnvironments(
             self._tables, self._services, self.backend, self._spawn, _environment_id
@@ -235,8 +253,9 @@ class Engine(AttachedResources, AccountResources):
         members = [env for pool in self._pools() for env in pool.members.values()]
         for environment in members:
             environment.kill("the engine is stopping")
-        if members:
-            await asyncio.wait([asyncio.ensure_future(env.stopped()) for env in members], timeout=_STOP_SECONDS)
+        ends = [asyncio.ensure_future(env.stopped()) for env in members]
+        ends.append(asyncio.ensure_future(self._spares.aclose()))
+        await asyncio.wait(ends, timeout=_STOP_SECONDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -358,7 +377,8 @@ class Engine(AttachedResources, AccountResources):
         identity = _environment_id()
         invocation.placed = None
         self._emit(self._accepted(invocation, identity, True, placement.why))
-        self._spawn(self._cold_start(invocation, identity, pool, backend))
+        spare = self._spares.take(version, backend)
+        self._spawn(self._cold_start(invocation, identity, pool, backend, spare))
         return None
 
     def _place_again(self, invocation: Invocation) -> None:
@@ -392,7 +412,9 @@ class Engine(AttachedResources, AccountResources):
         if environment.disclaim(invocation):
             self._place_again(invocation)
 
-    async def _cold_start(self, invocation: Invocation, identity: str, pool: Pool, backend: str) -> None:
+    async def _cold_start(
+        self, invocation: Invocation, identity: str, pool: Pool, backend: str, ahead: Spare | str
+    ) -> None:
         try:
             host = await self.backend(backend)
         except Exception as error:
@@ -404,7 +426,7 @@ class Engine(AttachedResources, AccountResources):
         self._tables.pools.setdefault(pool_key(version, backend, invocation.request.tenant_id), pool)
         environment = ExecutionEnvironment(self._services, identity, version, host, pool)
         environment.retired = None if self._current(version) else CHANGED
-        await environment.boot(invocation)
+        await environment.boot(invocation, ahead)
 
     def _current(self, version: FunctionVersion) -> bool:
         """Would an invocation be routed to this very version now?"""
@@ -533,6 +555,8 @@ class Engine(AttachedResources, AccountResources):
 
     async def _move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
         await self._functions.move(name, number, runtime, arn, modes)
+        functions = self._tables.functions.values()
+        self._spares.keep({version.runtime_version for known in functions for version in known.versions.values()})
 
     def _retire(self, name: str, version: str | None, reason: str) -> None:
         """End the environments of a replaced or deleted version; running invocations finish on what they began with."""
@@ -557,6 +581,7 @@ class Engine(AttachedResources, AccountResources):
         """End environments that have been idle for long, and those that have lived long once they are free."""
         while True:
             await self._clock.sleep(max(self.options.idle_stop / 20, 0.05))
+            self._spares.sweep()
             born = self._clock.monotonic_ns() - int(self.options.max_life * 1e9)
             horizon = self._clock.monotonic_ns() - int(self.options.idle_stop * 1e9)
             for pool in list(self._tables.pools.values()):
@@ -778,9 +803,10 @@ class Engine(AttachedResources, AccountResources):
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())
 
     async def status(self) -> EngineStatus:
+        status = replace(self._status, spares=self._spares.lines())
         if self._recorder.trouble:
-            return replace(self._status, notes=(*self._status.notes, f"no history: {self._recorder.trouble}"))
-        return self._status
+            return replace(status, notes=(*status.notes, f"no history: {self._recorder.trouble}"))
+        return status
 
     def announce(self, urls: Mapping[str, str]) -> None:
         """The endpoints are up; `status` names them from now on."""

@@ -41,13 +41,11 @@ def command(
         NoEntrypoint: it needs a bootstrap, and neither the code nor a layer has one.
     """
     names = {
-        "interpreter": layout.interpreter,
-        "runtime": layout.runtime,
+        **_places(layout),
         "task": layout.task,
         "opt": layout.opt,
         "handler": configuration.handler,
-        "old_space": str(configuration.memory_size * 90 // 100),
-        "semi_space": str(max(1, configuration.memory_size * 5 // 100)),
+        **_shares(configuration),
     }
     if "{bootstrap}" in runtime.command:
         names["bootstrap"] = _bootstrap(layout, task, opt)
@@ -64,6 +62,26 @@ def _inside(path: str, layout: Layout) -> str:
         if path.startswith(f"{place}/"):
             return f"{inside or place}{path.removeprefix(place)}"
     return path
+
+
+def ahead_of(runtime: RuntimeVersion, configuration: FunctionConfiguration) -> tuple[str, ...]:
+    """The command that boots a runtime ahead of such a function. The places are still to be filled in, by `ahead`."""
+    names = {"interpreter": "{interpreter}", "runtime": "{runtime}", **_shares(configuration)}
+    return tuple(word.format_map(names) for word in runtime.ahead)
+
+
+def ahead(command: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
+    """What `ahead_of` has made, with the places filled in."""
+    return tuple(word.format_map(_places(layout)) for word in command)
+
+
+def _places(layout: Layout) -> dict[str, str]:
+    return {"interpreter": layout.interpreter, "runtime": layout.runtime}
+
+
+def _shares(configuration: FunctionConfiguration) -> dict[str, str]:
+    size = configuration.memory_size
+    return {"old_space": str(size * 90 // 100), "semi_space": str(max(1, size * 5 // 100))}
 
 
 def _bootstrap(layout: Layout, task: Path, opt: Path | None) -> str:

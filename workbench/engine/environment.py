@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ from workbench.engine.journal import Journal
 from workbench.engine.parts import Failure, Parts, process_failure
 from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink
 from workbench.engine.sandbox import Contents, Sandbox
+from workbench.engine.spare import Spare
+from workbench.engine.spares import Spares
 from workbench.model import events as ev
 from workbench.model.environments import TRANSITIONS, EnvironmentState
 from workbench.model.errors import BackendError, WorkbenchError
@@ -57,6 +59,7 @@ class Services:
     replace: Callable[[Invocation], None]
     ended: Callable[[ExecutionEnvironment], None]
     freeze_after: float
+    spares: Spares
 
 
 class ExecutionEnvironment:
@@ -77,6 +80,8 @@ class ExecutionEnvironment:
         self.pool = pool
         self.state = EnvironmentState.CREATING
         self.reason = ""
+        #: How it was made: of a spare, or fresh and why.
+        self.road = ""
         self.idle_since = self.created = services.clock.monotonic_ns()
         #: Why it is not to be used again once it is free.
         self.retired: str | None = None
@@ -138,21 +143,57 @@ class ExecutionEnvironment:
         return self._journal.invocation
 
     # -- birth
-    async def boot(self, first: Invocation | None) -> None:
-        """Make the sandbox and start the runtime in it; `first` is the invocation that waits for it."""
+    async def boot(self, first: Invocation | None, ahead: Spare | str = "made ahead of any invocation") -> None:
+        """Make the sandbox and start the runtime in it.
+
+        `first` is the invocation that waits for it. `ahead` is the spare that it becomes, or why there is none for it.
+        """
         self._journal.invocation = first
         begun = self._clock.monotonic_ns()
         try:
-            async with self.host.slots:
-                contents = await self._services.prepare(self.version, self.host)
-                await self._sandbox.launch(contents, self._services.listeners, self, self._sandbox_gone)
-            for note in contents.notes:
-                self._journal.fault(note)
+            fresh = ahead if isinstance(ahead, str) else await self._adopt(ahead)
+            if fresh:
+                self._take_road(f"fresh: {fresh}")
+                async with self.host.slots:
+                    contents = await self._services.prepare(self.version, self.host)
+                    self._services.spares.started(self.version, self.host, contents.runtime)
+                    await self._sandbox.launch(contents, self._services.listeners, self, self._sandbox_gone)
+                self._say(contents)
             if self.state is EnvironmentState.CREATING:
                 self._phase("create", begun, "success")
                 await self._initialise(InitPhase.INIT)
         except Exception as error:
             self._broken(_as_error(error))
+
+    async def _adopt(self, spare: Spare) -> str:
+        """Become of a spare; or why that cannot be, and then nothing has happened."""
+        spares = self._services.spares
+        try:
+            contents = await self._services.prepare(self.version, self.host)
+            code, layers = await spares.look(contents.task, contents.opt)
+            unfit = spares.unfit(spare, self.version, contents.runtime, code, layers)
+            if unfit:
+                spares.give_back(spare)
+                return unfit
+            await self._sandbox.adopt(spare, contents, code, layers, self, self._sandbox_gone)
+        except (WorkbenchError, OSError) as error:
+            spares.drop(spare)
+            return f"the spare failed: {error}"
+        spares.adopted(spare)
+        spares.started(self.version, self.host, contents.runtime)
+        self._take_road("spare")
+        self._say(contents)
+        return ""
+
+    def _say(self, contents: Contents) -> None:
+        for note in contents.notes:
+            self._journal.fault(note)
+
+    def _take_road(self, road: str) -> None:
+        self.road = road
+        invocation = self._journal.invocation
+        if invocation is not None and self._services.spares.on:
+            invocation.why = f"{invocation.why}; {road}"
 
     def _broken(self, error: WorkbenchError) -> None:
         """The backend failed: no fault of the function, and the caller hears of it as an error of the engine."""
@@ -284,6 +325,9 @@ class ExecutionEnvironment:
         if self._init is None:
             return forbidden("init/error")
         return self._init.fail(error_type, body)
+
+    def assignment(self, loaded: Collection[str], reply: Callable[[bytes], None]) -> Answer:
+        return forbidden("assignment")
 
     def connections(self, count: int) -> None:
         self._open_connections = count
@@ -682,6 +726,7 @@ class ExecutionEnvironment:
                 self._sandbox.pid,
                 self._sandbox.max_memory_mb,
                 self._init_ms,
+                self.road,
             )
         )
 

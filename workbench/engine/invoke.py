@@ -71,7 +71,8 @@ class Invoke:
         invocation = self.invocation
         parts = self._parts
         parts.journal.platform(InvokeStart(invocation.request_id, parts.version.version, invocation.trace_id))
-        self._emit(ev.InvocationStarted(parts.clock.monotonic_ns(), invocation.request_id))
+        why = invocation.why if invocation.cold else None
+        self._emit(ev.InvocationStarted(parts.clock.monotonic_ns(), invocation.request_id, why))
 
     # -- the runtime's outcome
     def respond(self, request_id: str, body: bytes, content_type: str) -> Answer:

@@ -41,6 +41,10 @@ class Output:
             os.close(self.write_end)
             self.write_end = -1
 
+    def hand_over(self, on_line: Callable[[str], None]) -> None:
+        """Give the lines from now on to somebody else."""
+        self._on_line = on_line
+
     def drain(self) -> None:
         """Take in everything written up to now, within bounds; an unfinished line counts as a line."""
         lines, room = _DRAIN_LINES, _DRAIN_BYTES

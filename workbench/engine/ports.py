@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -85,6 +85,9 @@ class RuntimeLink(Protocol):
 
     def connections(self, count: int) -> None:
         """How many connections from inside are open now, without those of extensions."""
+
+    def assignment(self, loaded: Collection[str], reply: Callable[[bytes], None]) -> Answer | None:
+        """The runtime of a spare is ready to become a function's; `loaded` names modules that it has. As `next`."""
 
     @property
     def extensions(self) -> ExtensionsLink:
@@ -169,6 +172,9 @@ class Listener(Protocol):
 
     def hang_up(self) -> None:
         """Drop the connections: whoever opened them is gone, and what of theirs is still unread is not to be heard."""
+
+    def hand_over(self, link: RuntimeLink) -> None:
+        """From now on, what arrives is for another link; open connections too."""
 
     def close(self) -> None:
         """Stop serving and drop the connections."""

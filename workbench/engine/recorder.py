@@ -80,6 +80,7 @@ class Recorder:
         found = self._open.get(event.request_id)
         if found is not None:
             found.started = event.t
+            found.why = event.why or found.why
 
     def _line(self, event: ev.LogLine) -> None:
         found = self._inside.get(event.environment)
@@ -199,10 +200,11 @@ class Recorder:
 class _Open:
     """An invocation that has not ended: its first lines and its last ones, as many as `MAX_LOG` has room for."""
 
-    __slots__ = ("accepted", "dropped", "first", "first_room", "last", "last_room", "started")
+    __slots__ = ("accepted", "dropped", "first", "first_room", "last", "last_room", "started", "why")
 
     def __init__(self, accepted: ev.InvocationAccepted) -> None:
         self.accepted = accepted
+        self.why = accepted.why
         self.started: int | None = None
         self.first: list[ev.LogLine] = []
         self.last: deque[ev.LogLine] | None = None
@@ -270,7 +272,7 @@ def _record(begun: _Open, finished: ev.InvocationFinished, engine: float) -> Inv
         environment=accepted.environment,
         backend=accepted.backend,
         cold=accepted.cold,
-        why=accepted.why,
+        why=begun.why,
         error_type=finished.error_type or _error_type(finished),
         trace_id=accepted.trace_id,
         client_context=accepted.client_context,

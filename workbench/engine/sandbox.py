@@ -5,19 +5,30 @@ It knows processes and nothing of invocations. All calls are made on the engine'
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
 
-from workbench.backends.api import Environment, EnvironmentSpec, Exited, Layout, ProcessExited, ProcessSpec
+from workbench.backends.api import (
+    Environment,
+    EnvironmentSpec,
+    Exited,
+    Layout,
+    Network,
+    ProcessExited,
+    ProcessSpec,
+)
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import NoEntrypoint, command
 from workbench.engine.invocation import error_payload
 from workbench.engine.output import Output
 from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink
+from workbench.engine.spare import Spare
+from workbench.engine.trees import Tree, link
 from workbench.engine.variables import runtime_variables
 from workbench.model.errors import BackendError
 from workbench.model.functions import FunctionVersion
@@ -30,6 +41,10 @@ _FRESH_NS = 250_000_000
 #: Networks in the order in which a function gets them: the widest that is safe first.
 _NETWORKS = ("internet", "none", "host")
 
+
+#: Linking so many takes less time than another thread does to begin.
+_FEW_FILES = 20
+_NOTHING = Tree(Path(), (), ())
 
 OnExit = Callable[[ProcessExited], None]
 
@@ -63,6 +78,11 @@ class Sandbox:
         self._link: RuntimeLink | None = None
         self._on_gone: Callable[[Exited], None] | None = None
         self._environment: Environment | None = None
+        self._layout: Layout | None = None
+        #: The spare that this was, and that again while its runtime waits for its assignment.
+        self._spare: Spare | None = None
+        self._waiting: Spare | None = None
+        self._linked = 0
         self._closed = False
         self._listener: Listener | None = None
         #: The output of each process, the runtime's under its name; and who is to hear of its end.
@@ -89,7 +109,7 @@ class Sandbox:
     @property
     def opt_inside(self) -> str:
         """Where that is as seen from inside; empty where there is none."""
-        return self._environment.layout.opt if self._environment is not None else ""
+        return self._layout.opt if self._layout is not None else ""
 
     async def launch(
         self,
@@ -103,21 +123,10 @@ class Sandbox:
         Raises:
             WorkbenchError: the backend could not; `close` clears away what there is.
         """
-        configuration = self._version.configuration
         self.runtime, self._link, self._on_gone = contents.runtime, link, on_gone
-        self._spec = EnvironmentSpec(
-            id=self._id,
-            function=self._version.name,
-            version=self._version.version,
-            runtime=contents.runtime,
-            task=contents.task,
-            opt=contents.opt,
-            memory_size=configuration.memory_size,
-            tmp_size=configuration.ephemeral_storage,
-            network=min(self._host.capabilities.networks, key=_NETWORKS.index),
-            file_systems=contents.file_systems,
-        )
+        self._spec = self._specified(contents)
         self._environment = await self._host.launch(self._spec)
+        self._layout = self._environment.layout
         if self._closed:
             await self.close()
             raise BackendError(f"environment {self._id} was ended while it was made")
@@ -127,11 +136,64 @@ class Sandbox:
             raise BackendError(f"environment {self._id} was ended while it was made")
         self._host.watch(self._environment, self._on_event)
 
+    async def adopt(
+        self,
+        spare: Spare,
+        contents: Contents,
+        code: Tree,
+        layers: Tree | None,
+        link: RuntimeLink,
+        on_gone: Callable[[Exited], None],
+    ) -> None:
+        """Take a spare instead: link code and layers into it, and set its limits. Its runtime is told in INIT.
+
+        Raises:
+            WorkbenchError: it cannot serve; nothing of it is left here, and it is still to be closed.
+        """
+        self.runtime, self._link, self._on_gone = contents.runtime, link, on_gone
+        self._spec = spec = self._specified(contents)
+        lost: list[ProcessExited | Exited] = []
+        self._environment, self._listener = spare.adopt(lost.append)
+        self._spare = self._waiting = spare
+        try:
+            resizing = self._host.call("resize", self._environment.resize(spec.memory_size), 5)
+            if self._host.capabilities.mounts:
+                self._layout = self._environment.layout
+                self._linked = _count(code, layers)
+                await asyncio.gather(resizing, _fill(spare, code, layers))
+            else:
+                self._layout = replace(self._environment.layout, task=str(spec.task), opt=str(spec.opt or ""))
+                await resizing
+            if self._closed:
+                raise BackendError(f"environment {self._id} was ended while it was made")
+            if lost:
+                raise BackendError(f"it ended while it was assigned: {lost[0]}")
+        except BaseException:
+            self._environment = self._listener = self._layout = self._spare = self._waiting = None
+            raise
+        spare.adopt(self._on_event)
+        self._listener.hand_over(link)
+
+    def _specified(self, contents: Contents) -> EnvironmentSpec:
+        configuration = self._version.configuration
+        return EnvironmentSpec(
+            id=self._id,
+            function=self._version.name,
+            version=self._version.version,
+            runtime=contents.runtime,
+            task=contents.task,
+            opt=contents.opt,
+            memory_size=configuration.memory_size,
+            tmp_size=configuration.ephemeral_storage,
+            network=network(self._host),
+            file_systems=contents.file_systems,
+        )
+
     @property
     def layout(self) -> Layout:
-        """Paths as seen from inside; after `launch`."""
-        assert self._environment is not None
-        return self._environment.layout
+        """Paths as seen from inside; after `launch` or `adopt`."""
+        assert self._layout is not None
+        return self._layout
 
     @property
     def address(self) -> str:
@@ -188,6 +250,10 @@ class Sandbox:
             self._invalid_entrypoint(str(error), on_exit)
             return
         variables = self.variables(account, initialization)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.output is not None and waiting.process is not None:
+            self._assign(waiting, waiting.output, waiting.process, argv, variables, on_line, on_exit)
+            return
         self.alive = True
         self._process = None
         try:
@@ -196,6 +262,25 @@ class Sandbox:
             if spec.runtime.interpreter is not None or isinstance(error.__cause__, TimeoutError):
                 raise
             self._invalid_entrypoint(str(error), on_exit)  # not a program, or one for another machine
+
+    def _assign(
+        self,
+        spare: Spare,
+        output: Output,
+        process: int,
+        argv: tuple[str, ...],
+        variables: Mapping[str, str],
+        on_line: Callable[[str], None],
+        on_exit: OnExit,
+    ) -> None:
+        """Tell the runtime that waits whose it is; where it has just ended, whoever starts it hears of that."""
+        output.hand_over(on_line)
+        self._outputs["runtime"], self._process, self.alive = output, process, True
+        self._on_exit[process] = on_exit
+        if (ended := self._early.pop(process, None)) is not None:
+            self._exited(ended)
+            return
+        spare.assign(variables, self.layout, argv)
 
     def variables(self, account: Account, initialization: InitializationType) -> dict[str, str]:
         """The environment variables of the runtime's process."""
@@ -230,7 +315,11 @@ class Sandbox:
         if environment is None:
             return
         ended = list(self._on_exit)
-        self.alive, self._process = False, None
+        if (waiting := self._waiting) is not None and waiting.process is not None:
+            ended.append(waiting.process)  # an extension failed before it had its assignment
+            if waiting.output is not None:
+                waiting.output.close()
+        self.alive, self._process, self._waiting = False, None, None
         if self.resettable:
             await self._host.call("reset", environment.reset(), 5)
         else:
@@ -314,6 +403,40 @@ class Sandbox:
                 self._listener.close()
             for output in self._outputs.values():
                 output.close()
+            if self._spare is not None:
+                if self._spare.output is not None:
+                    self._spare.output.close()
+                await _disk(self._spare.remove, self._linked)
+
+
+async def _fill(spare: Spare, code: Tree, layers: Tree | None) -> None:
+    """Put code and layers into the host's folders of a spare."""
+
+    def work() -> None:
+        link(code, spare.folder / "task")
+        link(layers or _NOTHING, spare.folder / "opt")
+
+    try:
+        await _disk(work, _count(code, layers))
+    except OSError as error:
+        raise BackendError(f"code cannot be linked: {error}") from error
+
+
+def _count(code: Tree, layers: Tree | None) -> int:
+    return len(code.files) + (len(layers.files) if layers is not None else 0)
+
+
+async def _disk(work: Callable[[], None], files: int) -> None:
+    """Work on a few files at once, on many in a thread."""
+    if files <= _FEW_FILES:
+        work()
+    else:
+        await asyncio.to_thread(work)
+
+
+def network(host: BackendHost) -> Network:
+    """The network that a backend's environments get."""
+    return min(host.capabilities.networks, key=_NETWORKS.index)
 
 
 def _ignore(ended: ProcessExited) -> None:

@@ -11,9 +11,10 @@ import hashlib
 import time
 
 from workbench.backends.api import Layout
-from workbench.model.functions import FunctionVersion
+from workbench.model.functions import FunctionConfiguration, FunctionVersion
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType
+from workbench.model.runtimes import RuntimeVersion
 
 #: Where X-Ray's daemon would listen; nobody does, and its clients do not wait for an answer.
 _XRAY_PORT = "2000"
@@ -39,16 +40,11 @@ def runtime_variables(
     """Everything that the runtime's process gets, and nothing else."""
     configuration = version.configuration
     task, client = layout.task, layout.runtime
-    # Without mounts there is nothing at all in place of /opt for a function without layers.
-    binaries, libraries = (f":{layout.opt}/{name}" if layout.opt else "" for name in ("bin", "lib"))
     logging = configuration.settings.get("LoggingConfig", {})
     host = address.rpartition(":")[0]
     customer = dict(configuration.environment or {})
     unreserved = {
-        "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
-        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{binaries}",
-        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib{libraries}",
+        **_system_variables(layout),
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": f"{host}:{_XRAY_PORT}",
         "_AWS_XRAY_DAEMON_ADDRESS": host,
@@ -81,6 +77,42 @@ def runtime_variables(
     if customer.get("PYTHONPATH") and "PYTHONPATH" in unreserved:
         customer["PYTHONPATH"] = f"{customer['PYTHONPATH']}:{client}"
     return {**unreserved, **customer, **reserved}
+
+
+def boot_variables(runtime: RuntimeVersion, layout: Layout) -> dict[str, str]:
+    """What the runtime of a spare is booted with: what it reads before it can be told, and is of no function.
+
+    AWS's client for Python reads the name of the runtime when it is loaded.
+    """
+    return {
+        **_system_variables(layout),
+        **_language_variables(runtime.runtime, layout),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime.runtime}",
+    }
+
+
+#: Variables that a program, its C library or its interpreter reads when it starts, by how they begin.
+_READ_AT_START = (
+    *("LD_", "GLIBC_", "MALLOC_", "LC_", "LANG", "LOCPATH", "GCONV_PATH", "OPENSSL_"),
+    *("PYTHON", "NODE_", "UV_", "AWS_LAMBDA_EXEC_WRAPPER"),
+)
+
+
+def read_at_start(configuration: FunctionConfiguration) -> str | None:
+    """A variable of the function that a process must be started with: set later, it has no effect, or another."""
+    return next((name for name in configuration.environment or {} if name.startswith(_READ_AT_START)), None)
+
+
+def _system_variables(layout: Layout) -> dict[str, str]:
+    task, client = layout.task, layout.runtime
+    # Without mounts there is nothing at all in place of /opt for a function without layers.
+    binaries, libraries = (f":{layout.opt}/{name}" if layout.opt else "" for name in ("bin", "lib"))
+    return {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"/var/lang/bin:/usr/local/bin:/usr/bin/:/bin{binaries}",
+        "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{client}:{client}/lib:{task}:{task}/lib{libraries}",
+    }
 
 
 def _credentials(environment: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ _NEXT = "/2018-06-01/runtime/invocation/next"
 _INVOCATION = "/2018-06-01/runtime/invocation/"
 _INIT_ERROR = "/2018-06-01/runtime/init/error"
 _PING = "/2018-06-01/ping"
+_ASSIGNMENT = "/_workbench/assignment"
 #: For a runtime that was restored from a snapshot, which no runtime here ever is.
 _RESTORING = (("GET", "/2018-06-01/runtime/restore/next"), ("POST", "/2018-06-01/runtime/restore/error"))
 _ERROR_TYPE = "lambda-runtime-function-error-type"
@@ -35,6 +36,7 @@ _MODE = "lambda-runtime-function-response-mode"
 #: An error with its cause for X-Ray, which is not for the caller.
 _WITH_CAUSE = "application/vnd.aws.lambda.error.cause+json"
 _INVOCATION_ID = "lambda-runtime-invocation-id"
+_LOADED = "workbench-modules"
 _BAD_MODE = "Runtime.InvalidResponseModeHeader"
 _INVALID_MODE = Answer(400, "InvalidFunctionResponseMode", "Invalid function response mode")
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
@@ -81,6 +83,12 @@ class _Connection(HttpProtocol):
                 return
             if path == _PING:
                 self.send(Response(200, b"pong"))
+                return
+            if path == _ASSIGNMENT:
+                loaded = request.headers.get(_LOADED, "").split(",")
+                refused = self._link.assignment(loaded, self._assign)
+                if refused is not None:
+                    self._answer(refused)
                 return
         elif method == "POST" and path.startswith(_INVOCATION):
             request_id, _, action = path[len(_INVOCATION) :].partition("/")
@@ -162,6 +170,13 @@ class _Connection(HttpProtocol):
             f"{optional}Content-Length: {len(event.payload)}\r\n\r\n"
         )
         self.write(head.encode("utf-8") + event.payload)
+
+    def _assign(self, assignment: bytes) -> None:
+        self.send(Response(200, assignment, [("content-type", "application/json")]))
+
+    def hand_over(self, link: RuntimeLink) -> None:
+        """Speak to another link from now on."""
+        self._link = link
 
     def _answer(self, answer: Answer) -> None:
         if answer.status == 202:
@@ -271,6 +286,12 @@ class _RuntimeListener:
     def hang_up(self) -> None:
         for connection in [*self._connections, *self._extensions]:
             connection.transport.abort()
+
+    def hand_over(self, link: RuntimeLink) -> None:
+        self.link = link
+        for connection in (*self._connections, *self._extensions):
+            connection.hand_over(link)
+        link.connections(len(self._connections))
 
     def close(self) -> None:
         if self._server is not None:

@@ -185,6 +185,7 @@ class Live:
         view.pid = event.pid if event.pid is not None else view.pid
         view.init_ms = event.init_ms if event.init_ms is not None else view.init_ms
         view.max_memory_mb = max(view.max_memory_mb, event.max_memory_mb)
+        view.road = event.road or view.road
         if event.state is EnvironmentState.BUSY:
             view.invocations += 1
         if event.state not in _ROUND or previous not in _ROUND:
@@ -260,6 +261,7 @@ class Live:
         view = self._invocations.view(event.request_id)
         if view is not None:
             view.started, view.status = event.t, InvocationStatus.RUNNING
+            view.why = event.why or view.why
             self._invocations.touch(event.request_id, self.seq, view)
 
     def _finished(self, event: ev.InvocationFinished) -> None:

@@ -69,7 +69,10 @@ class PhaseView:
 
 @dataclass(slots=True)
 class EnvironmentView:
-    """An environment. `since` is when it entered its state; `history` its states but for the idle-busy-frozen round."""
+    """An environment. `since` is when it entered its state; `history` its states but for the idle-busy-frozen round.
+
+    `road` says how it was made: `spare`, or `fresh: …` with why it was not made of a spare.
+    """
 
     id: str
     function: str
@@ -84,6 +87,7 @@ class EnvironmentView:
     invocations: int = 0
     max_memory_mb: int = 0
     init_ms: float | None = None
+    road: str = ""
     phases: list[PhaseView] = field(default_factory=list)
     history: list[tuple[int, EnvironmentState, str]] = field(default_factory=list)
     timeline: list[Cell] = field(default_factory=list)
@@ -193,3 +197,5 @@ class EngineStatus:
     urls: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     started: float = 0.0
+    #: What waits for cold starts, a line for each kind of environment.
+    spares: tuple[str, ...] = ()

@@ -84,6 +84,8 @@ class EnvironmentChanged:
     pid: int | None = None
     max_memory_mb: int = 0
     init_ms: float | None = None
+    #: `spare`, or `fresh: …` with why; empty until that is known.
+    road: str = ""
 
 
 @dataclass(slots=True)
@@ -129,10 +131,11 @@ class InvocationAccepted:
 
 @dataclass(slots=True)
 class InvocationStarted:
-    """The runtime was handed the event."""
+    """The runtime was handed the event. `why` replaces what was said at acceptance, where more is known by now."""
 
     t: int
     request_id: str
+    why: str | None = None
 
 
 @dataclass(slots=True)

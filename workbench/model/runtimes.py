@@ -63,6 +63,10 @@ class RuntimeVersion:
     these places as the sandbox's layout has them, `{handler}` for the function's handler, `{old_space}` and
     `{semi_space}` for the shares of its memory in MB that AWS gives V8, and `{bootstrap}` for the function's own
     program: the first of `bootstrap` in its code and in its layers that can be executed.
+
+    `ahead` is the command, in the same words but those of the function's own, that boots the runtime before there is a
+    function: it asks `GET /_workbench/assignment` on the Runtime API and goes on as `command` does. Without one, of a
+    spare nothing but its sandbox is made ahead.
     """
 
     runtime: str
@@ -72,8 +76,14 @@ class RuntimeVersion:
     command: tuple[str, ...]
     interpreter: Path | None = None
     prefix: Path | None = None
+    ahead: tuple[str, ...] = ()
 
     @property
     def is_python(self) -> bool:
         """Can the interpreter run programs in Python?"""
         return self.runtime.startswith("python")
+
+    @property
+    def language_version(self) -> str:
+        """Python's version as `3.12`; empty for other languages."""
+        return self.runtime.removeprefix("python") if self.is_python else ""

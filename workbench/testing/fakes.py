@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -43,6 +43,7 @@ class Link(Protocol):
     def stream(self, request_id: str, content_type: str, resume: Callable[[], None]) -> Any: ...
     def fail(self, request_id: str, error_type: str, body: bytes) -> Any: ...
     def fail_init(self, error_type: str, body: bytes) -> Any: ...
+    def assignment(self, loaded: Collection[str], reply: Callable[[bytes], None]) -> Any: ...
     def connections(self, count: int) -> None: ...
 
     @property
@@ -179,16 +180,20 @@ class FakeListeners:
     async def open(self, link: Link, sock: socket | None) -> FakeListener:
         address = f"fake-{len(self.links)}:9001"
         self.links[address] = link
-        return FakeListener(address)
+        return FakeListener(address, self.links)
 
     def courier(self, destination: Any, connect: Any) -> FakeCourier:
         return FakeCourier(self.telemetry.setdefault(destination.port, []))
 
 
 class FakeListener:
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, links: dict[str, Link]) -> None:
         self.address = address
         self.closed = False
+        self._links = links
+
+    def hand_over(self, link: Link) -> None:
+        self._links[self.address] = link
 
     def hang_up(self) -> None:
         """There is no connection."""
@@ -207,6 +212,8 @@ class FakeEnvironment:
         self.listener: socket | None = None
         self.layout = Layout(task="/var/task", opt="/opt", runtime="/var/runtime", interpreter="/usr/bin/python3")
         self.calls: list[str] = []
+        #: What the runtime of a spare was told.
+        self.assigned: list[Any] = []
         self.frozen = False
         self._backend = backend
         self._events: asyncio.Queue[ProcessExited | Exited] = asyncio.Queue()
@@ -220,14 +227,28 @@ class FakeEnvironment:
         extension = process.name.removeprefix("extension-")
         if extension == process.name:
             link.connections(1)
-            work = self._backend.program(FakeRuntime(link, dict(process.env), output))
+            if process.argv[-1:] == ("ahead",):
+                work: Awaitable[None] = self._ahead(dict(process.env), output)
+            else:
+                work = self._backend.program(FakeRuntime(link, dict(process.env), output))
         else:
             work = self._backend.extensions[extension](FakeExtension(link, dict(process.env), output, extension))
-        running = self._run(number, work, output, link if extension == process.name else None)
+        address = process.env["AWS_LAMBDA_RUNTIME_API"] if extension == process.name else None
+        running = self._run(number, work, output, address)
         self._processes[number] = asyncio.get_running_loop().create_task(running)
         return number
 
-    async def _run(self, number: int, work: Awaitable[None], output: int, link: Link | None) -> None:
+    async def _ahead(self, env: dict[str, str], output: int) -> None:
+        """The runtime of a spare: once it knows its function, it is the program's."""
+        links, address = self._backend.listeners.links, env["AWS_LAMBDA_RUNTIME_API"]
+        await self._backend.boot()
+        assigned: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        links[address].assignment(self._backend.loaded, assigned.set_result)
+        assignment = json.loads(await assigned)
+        self.assigned.append(assignment)
+        await self._backend.program(FakeRuntime(links[address], assignment["environment"], output))
+
+    async def _run(self, number: int, work: Awaitable[None], output: int, address: str | None) -> None:
         ended = ProcessExited(process=number, code=0)
         try:
             await work
@@ -237,8 +258,8 @@ class FakeEnvironment:
             ended = ProcessExited(process=number, signal=9)
         finally:
             os.close(output)
-            if link is not None:
-                link.connections(0)
+            if address is not None:
+                self._backend.listeners.links[address].connections(0)
             self._events.put_nowait(ended)
 
     async def signal(self, process: int, sig: int) -> None:
@@ -257,6 +278,11 @@ class FakeEnvironment:
             yield event
             if isinstance(event, Exited):
                 return
+
+    async def resize(self, memory_size: int) -> None:
+        self.calls.append(f"resize {memory_size}")
+        if self._backend.refuse_resize is not None:
+            raise BackendError(self._backend.refuse_resize)
 
     async def freeze(self) -> None:
         self.calls.append("freeze")
@@ -286,6 +312,10 @@ class FakeEnvironment:
         return self._exited
 
 
+async def _at_once() -> None:
+    """Takes no time."""
+
+
 class FakeBackend:
     """Satisfies the backend contract. `program` is what every runtime process runs; change it between launches."""
 
@@ -300,6 +330,7 @@ class FakeBackend:
             reset=True,
             networks=frozenset({Network.NONE}),
             connect=True,
+            late_code=True,
         )
         self.listeners = listeners
         self.program = program
@@ -308,6 +339,10 @@ class FakeBackend:
         self.peak_memory = 40 << 20
         self.environments: list[FakeEnvironment] = []
         self.refuse: str | None = None
+        self.refuse_resize: str | None = None
+        #: What the runtime of a spare does before it asks for its assignment, and the modules that it then has.
+        self.boot: Callable[[], Awaitable[None]] = _at_once
+        self.loaded: tuple[str, ...] = ("json", "simplejson")
         #: While set to an event, launches wait for it.
         self.hold: asyncio.Event | None = None
 
@@ -382,6 +417,7 @@ class FakeRuntimes:
             arn=self.arn(version),
             client=Path("/var/runtime"),
             command=("{interpreter}", "{runtime}/boot.py", "{handler}"),
+            ahead=("{interpreter}", "{runtime}/boot.py", "ahead"),
             interpreter=Path("/usr/bin/python3"),
             prefix=Path("/usr"),
         )

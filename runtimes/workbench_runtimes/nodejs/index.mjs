@@ -2,7 +2,9 @@
 // Node.js 18 and newer, and needs nothing beside Node.js itself.
 //
 // The variables that it reads are Lambda's: AWS_LAMBDA_RUNTIME_API, _HANDLER, LAMBDA_TASK_ROOT and the AWS_LAMBDA_* ones.
+// With the argument `ahead` it is the runtime of a spare: loaded, it asks the Runtime API which function it is.
 
+import { become } from "./ahead.mjs";
 import { Api } from "./api.mjs";
 import { patchConsole } from "./console.mjs";
 import { formatted, UnhandledPromiseRejection } from "./errors.mjs";
@@ -11,6 +13,9 @@ import { findInLayers } from "./layers.mjs";
 import { Runtime } from "./runtime.mjs";
 import { installStreaming } from "./streaming.mjs";
 
+if (process.argv[2] === "ahead") {
+  await become();
+}
 const api = new Api(process.env.AWS_LAMBDA_RUNTIME_API);
 
 // Where an error that nobody caught belongs: to INIT, until there is an invocation.

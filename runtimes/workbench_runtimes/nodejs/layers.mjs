@@ -7,13 +7,16 @@ import { statSync } from "node:fs";
 import module from "node:module";
 import { pathToFileURL } from "node:url";
 
-const folders = (process.env.NODE_PATH ?? "")
-  .split(":")
-  .filter((folder) => folder.endsWith("/node_modules") && statSync(folder, { throwIfNoEntry: false })?.isDirectory());
+const find = () =>
+  (process.env.NODE_PATH ?? "")
+    .split(":")
+    .filter((folder) => folder.endsWith("/node_modules") && statSync(folder, { throwIfNoEntry: false })?.isDirectory());
+
+let folders;
 
 /** Have imports found in layers, if there are any: the thread for it takes its time. Needs Node.js 18.19 or 20.6. */
 export const findInLayers = () => {
-  if (folders.length > 0) {
+  if (find().length > 0) {
     module.register?.(import.meta.url);
   }
 };
@@ -23,6 +26,7 @@ export const resolve = async (specifier, context, next) => {
     return await next(specifier, context);
   } catch (error) {
     if (error?.code === "ERR_MODULE_NOT_FOUND" && /^[^./]/.test(specifier)) {
+      folders ??= find();
       for (const folder of folders) {
         try {
           return await next(specifier, { ...context, parentURL: pathToFileURL(`${folder}/../layer.mjs`).href });

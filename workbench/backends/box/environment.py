@@ -11,7 +11,16 @@ from socket import SO_ERROR, SOL_SOCKET, socket
 from typing import Any, Protocol
 
 from workbench.backends import process, proctable
-from workbench.backends.api import EnvironmentSpec, Exited, ExitReason, Layout, ProcessExited, ProcessSpec, Usage
+from workbench.backends.api import (
+    MB_OF_A_VCPU,
+    EnvironmentSpec,
+    Exited,
+    ExitReason,
+    Layout,
+    ProcessExited,
+    ProcessSpec,
+    Usage,
+)
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.backends.proctable import MemoryWatch, Watched
 from workbench.backends.streams import EventStream
@@ -184,6 +193,13 @@ class BoxEnvironment:
             self._freezer.thaw()
         else:
             self._ask(b"continue")
+
+    async def resize(self, memory_size: int) -> None:
+        """By the cgroup; where samples of the process table stand in for one, they follow."""
+        self._memory_size = memory_size << 20
+        self._watched.limit = self._memory_size + MEMORY_SLACK
+        if self._group is not None:
+            self._group.resize(memory=self._watched.limit, vcpus=memory_size / MB_OF_A_VCPU)
 
     async def reset(self) -> None:
         """Have init end every other process, and wait until it has reaped the last."""

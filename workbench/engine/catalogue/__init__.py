@@ -181,6 +181,7 @@ class Catalogue:
             arn=arn,
             client=real.client,
             command=real.command,
+            ahead=real.ahead,
             interpreter=program.executable if program is not None else None,
             prefix=program.prefix if program is not None else None,
         )

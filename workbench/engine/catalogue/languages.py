@@ -34,6 +34,7 @@ class Realisation:
     label: str
     client: Path
     command: tuple[str, ...]
+    ahead: tuple[str, ...] = ()
 
 
 class Language(Protocol):

@@ -33,16 +33,18 @@ class NodeJs:
         return by_version(find_nodes(_major(entry), added))
 
     def realise(self, entry: Entry, version: str, program: Program | None, cache: Path) -> Realisation:
+        command = (
+            "{interpreter}",
+            # The shares of memory are those of AWS's own bootstrap: without them V8 plans for the whole machine.
+            "--max-old-space-size={old_space}",
+            "--max-semi-space-size={semi_space}",
+            f"{{runtime}}/{_BOOT}",
+        )
         return Realisation(
             label=f"nodejs:{_major(entry)}.v{version.split('.')[1]}",
             client=_client(cache),
-            # The shares of memory are those of AWS's own bootstrap: without them V8 plans for the whole machine.
-            command=(
-                "{interpreter}",
-                "--max-old-space-size={old_space}",
-                "--max-semi-space-size={semi_space}",
-                f"{{runtime}}/{_BOOT}",
-            ),
+            command=command,
+            ahead=(*command, "ahead"),
         )
 
 

@@ -50,6 +50,7 @@ class Python:
             # -S: without the interpreter's own site-packages, which AWS does not have either; boot.py does the rest of
             # what `site` does.
             command=("{interpreter}", "-S", "-X", "opt={opt}", f"{{runtime}}/{_BOOT}"),
+            ahead=("{interpreter}", "-S", f"{{runtime}}/{_BOOT}", "ahead"),
         )
 
 

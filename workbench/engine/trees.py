@@ -1,0 +1,105 @@
+"""Code and layers as folders: what is in one, what of it a booted runtime would miss, and a copy made of links."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+#: The dynamic linker remembers of a folder that it was not there. Those that it looks into are there from the start.
+LIBRARIES = "lib"
+#: More are linked more slowly than a sandbox is made.
+MAX_FILES = 2000
+#: What an interpreter imports by itself, if it is there.
+_AT_START = "sitecustomize"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a folder holds, by paths relative to it. Folders come with their modes, outer ones first."""
+
+    root: Path
+    folders: tuple[tuple[str, int], ...]
+    files: tuple[str, ...]
+
+    def below(self, folder: str) -> list[str]:
+        """The names directly in one of its folders; `""` is the root."""
+        start = f"{folder}/" if folder else ""
+        paths = [path for path, _ in self.folders if path.startswith(start)]
+        paths += [path for path in self.files if path.startswith(start)]
+        return [name for path in paths if "/" not in (name := path[len(start) :])]
+
+
+@lru_cache(maxsize=256)
+def look(root: Path) -> Tree:
+    """Read a folder whose content never changes: it is named after it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    folders: list[tuple[str, int]] = []
+    files: list[str] = []
+    waiting = [""]
+    while waiting:
+        at = waiting.pop()
+        with os.scandir(root / at) as entries:
+            for entry in entries:
+                path = f"{at}/{entry.name}" if at else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((path, stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)))
+                    waiting.append(path)
+                else:
+                    files.append(path)
+    return Tree(root, tuple(sorted(folders)), tuple(files))
+
+
+def link(tree: Tree, target: Path) -> None:
+    """Make `target`, a folder on the same file system, the same as the tree, by links to its files.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    libraries = False
+    for path, mode in tree.folders:
+        folder = target / path
+        if path == LIBRARIES:
+            libraries = True
+        else:
+            folder.mkdir()
+        folder.chmod(mode)
+    root, place = str(tree.root), str(target)
+    for path in tree.files:
+        os.link(f"{root}/{path}", f"{place}/{path}", follow_symlinks=False)
+    if not libraries and LIBRARIES not in tree.files:
+        (target / LIBRARIES).rmdir()
+
+
+def unfit(code: Tree, layers: Tree | None, version: str, loaded: Collection[str], *, mounts: bool) -> str:
+    """Why a runtime that is loaded already would run this code otherwise than one that starts with it; else nothing.
+
+    `version` is Python's `3.11`, empty for other languages; `loaded` the modules that it has by then.
+    """
+    trees = [tree for tree in (code, layers) if tree is not None]
+    if sum(len(tree.files) for tree in trees) > MAX_FILES:
+        return f"its code has more than {MAX_FILES} files"
+    for tree in trees:
+        names = tree.below("")
+        if any(path.startswith("lib/glibc-hwcaps/") for path in tree.files) or "glibc-hwcaps" in names:
+            return "it brings libraries for one kind of processor"
+        if LIBRARIES in tree.files:
+            return "its lib is no folder"
+        if not mounts and (LIBRARIES in names or any(".so" in name for name in names)):
+            return "it brings libraries, and without mounts their place is known too late"
+    if version:
+        places = [(code, "")]
+        if layers is not None:
+            places += [(layers, "python"), (layers, f"python/lib/python{version}/site-packages")]
+        for tree, folder in places:
+            for name in tree.below(folder):
+                module = name.partition(".")[0]
+                if module == _AT_START or module in loaded:
+                    return f"it brings its own {module}"
+    return ""
