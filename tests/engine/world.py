@@ -112,6 +112,7 @@ async def world(
     *,
     sender: Sender | None = None,
     runtimes: FakeRuntimes | None = None,
+    room: Callable[[], bool] = lambda: True,
     **options: Any,
 ) -> AsyncIterator[World]:
     clock, listeners = VirtualClock(), FakeListeners()
@@ -142,6 +143,7 @@ async def world(
         options=Options(**{"seed": 7, "update_seconds": 0, **options}),
         sender=sender,
         spares_folder=_folder(state),
+        room=room,
     )
     await engine.open()
     try:

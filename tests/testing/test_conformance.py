@@ -109,9 +109,17 @@ def blocks_on_connections(environment: SubprocessEnvironment) -> None:
     environment.connect = blocking  # type: ignore[method-assign]
 
 
+def resizes_nothing(environment: SubprocessEnvironment) -> None:
+    async def resize(memory_size: int) -> None:
+        pass
+
+    environment.resize = resize  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(
     ("spoil", "check", "words"),
     [
+        (resizes_nothing, "code_comes_late_and_limits_follow", "the output ended|measured as"),
         (blocks_on_connections, "a_connection_reaches_inside", "the connection blocks"),
         (never_freezes, "freeze_takes_the_cpu_and_thaw_gives_it_back", "frozen, it used"),
         (ends_twice, "exactly_one_exited_last", "the events were"),

@@ -555,8 +555,6 @@ class Engine(AttachedResources, AccountResources):
 
     async def _move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
         await self._functions.move(name, number, runtime, arn, modes)
-        functions = self._tables.functions.values()
-        self._spares.keep({version.runtime_version for known in functions for version in known.versions.values()})
 
     def _retire(self, name: str, version: str | None, reason: str) -> None:
         """End the environments of a replaced or deleted version; running invocations finish on what they began with."""
@@ -610,6 +608,9 @@ class Engine(AttachedResources, AccountResources):
             self._provisioned.reconcile(event.function)
         elif isinstance(event, ev.AliasChanged):
             self._provisioned.reconcile(event.alias.function)
+        if self._spares.any and isinstance(event, (ev.FunctionChanged, ev.FunctionDeleted)):
+            functions = self._tables.functions.values()
+            self._spares.keep({version.runtime_version for known in functions for version in known.versions.values()})
 
     async def account(self) -> Account:
         return self.options.account

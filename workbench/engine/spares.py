@@ -102,6 +102,11 @@ class Spares:
     def on(self) -> bool:
         return self._most > 0 and not self.closed
 
+    @property
+    def any(self) -> bool:
+        """Is there a kind that is kept?"""
+        return bool(self._pools)
+
     # -- cold starts
     def take(self, version: FunctionVersion, backend: str) -> Spare | str:
         """A spare for a cold start of the version, to be adopted, given back or dropped; or why there is none."""

@@ -363,6 +363,31 @@ open('/tmp/new', 'w').write('x'); print('done')
         expect(lines == ["from the host", "done"], f"the mounts are wrong: {lines}")
 
 
+@check
+async def code_comes_late_and_limits_follow(subject: Subject) -> None:
+    if not subject.backend.capabilities.late_code:
+        return
+    code = "held = b'x' * (100 << 20)\nprint('up', flush=True)\nimport time; time.sleep(60)"
+    async with subject.environment(memory_size=64) as running:
+        if subject.backend.capabilities.mounts:
+            waiting = await running.start(
+                "import os, time\nprint(os.listdir('/var/task'), flush=True)\n"
+                "while not os.path.exists('/var/task/sub/late'): time.sleep(0.005)\n"
+                "print(open('/var/task/sub/late').read(), flush=True)"
+            )
+            await waiting.output.line()
+            folder = running.task / "sub"
+            folder.mkdir()
+            (running.task / ".late").write_text("came late")
+            (running.task / ".late").rename(folder / "late")
+            expect(await waiting.output.line() == "came late", "what is put into the task folder does not appear")
+        await in_time(running.environment.resize(256), "resize")
+        program = await running.start(code)
+        expect(await program.output.line() == "up", "100 MB do not fit in after a resize to 256 MB")
+        peak = (await in_time(running.environment.usage(), "usage")).peak_memory >> 20
+        expect(95 <= peak <= 256, f"a process that holds 100 MB is measured as {peak} MB after a resize")
+
+
 # -- running them ----------------------------------------------------------------------------------------------------
 
 

@@ -214,6 +214,8 @@ class FakeEnvironment:
         self.calls: list[str] = []
         #: What the runtime of a spare was told.
         self.assigned: list[Any] = []
+        #: What its processes were started with.
+        self.variables: list[dict[str, str]] = []
         self.frozen = False
         self._backend = backend
         self._events: asyncio.Queue[ProcessExited | Exited] = asyncio.Queue()
@@ -222,6 +224,7 @@ class FakeEnvironment:
 
     async def start(self, process: ProcessSpec) -> int:
         self.calls.append(f"start {process.name}")
+        self.variables.append(dict(process.env))
         link = self._backend.listeners.links[process.env["AWS_LAMBDA_RUNTIME_API"]]
         output, number = os.dup(process.output), len(self._processes) + 1
         extension = process.name.removeprefix("extension-")

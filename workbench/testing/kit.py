@@ -67,7 +67,7 @@ class Subject:
             network=network or narrowest,
         )
         environment = await in_time(self.backend.launch(spec), "launch")
-        running = Running(environment, self.backend.capabilities.mounts)
+        running = Running(environment, self.backend.capabilities.mounts, task)
         try:
             yield running
         finally:
@@ -81,6 +81,7 @@ class Running:
 
     environment: Environment
     mounts: bool
+    task: Path
     events: list[ProcessExited | Exited] = field(default_factory=list)
     _reader: asyncio.Task[None] | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
