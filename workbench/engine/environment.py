@@ -152,11 +152,11 @@ class ExecutionEnvironment:
         begun = self._clock.monotonic_ns()
         try:
             fresh = ahead if isinstance(ahead, str) else await self._adopt(ahead)
-            if fresh:
+            if fresh and self.state is EnvironmentState.CREATING:
                 self._take_road(f"fresh: {fresh}")
                 async with self.host.slots:
                     contents = await self._services.prepare(self.version, self.host)
-                    self._services.spares.started(self.version, self.host, contents.runtime)
+                    self._services.spares.started(self.version, self.host, contents)
                     await self._sandbox.launch(contents, self._services.listeners, self, self._sandbox_gone)
                 self._say(contents)
             if self.state is EnvironmentState.CREATING:
@@ -171,7 +171,7 @@ class ExecutionEnvironment:
         try:
             contents = await self._services.prepare(self.version, self.host)
             code, layers = await spares.look(contents.task, contents.opt)
-            unfit = spares.unfit(spare, self.version, contents.runtime, code, layers)
+            unfit = spares.unfit(spare, self.version, contents, code, layers)
             if unfit:
                 spares.give_back(spare)
                 return unfit
@@ -180,7 +180,7 @@ class ExecutionEnvironment:
             spares.drop(spare)
             return f"the spare failed: {error}"
         spares.adopted(spare)
-        spares.started(self.version, self.host, contents.runtime)
+        spares.started(self.version, self.host, contents)
         self._take_road("spare")
         self._say(contents)
         return ""

@@ -21,7 +21,7 @@ from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import ahead_of
 from workbench.engine.ports import ListenerFactory, StoreThread
-from workbench.engine.sandbox import network
+from workbench.engine.sandbox import Contents, network
 from workbench.engine.spare import Kind, Spare
 from workbench.engine.trees import Tree
 from workbench.engine.variables import read_at_start
@@ -135,14 +135,14 @@ class Spares:
         code = await self._thread.run(trees.look, task)
         return code, await self._thread.run(trees.look, opt) if opt is not None else None
 
-    def unfit(
-        self, spare: Spare, version: FunctionVersion, runtime: RuntimeVersion, code: Tree, layers: Tree | None
-    ) -> str:
-        """Why a spare cannot be what a fresh environment with this code would be; empty when it can."""
+    def unfit(self, spare: Spare, version: FunctionVersion, contents: Contents, code: Tree, layers: Tree | None) -> str:
+        """Why a spare cannot be what a fresh environment with these contents would be; empty when it can."""
+        runtime = contents.runtime
         if runtime.arn != spare.runtime.arn:
             return "the runtime version has changed"
         mounts = self._hosts[spare.kind.backend].capabilities.mounts
-        why = trees.unfit(code, layers, runtime.language_version, spare.loaded, mounts=mounts)
+        why = "its file systems are mounted when it is made" if contents.file_systems else ""
+        why = why or trees.unfit(code, layers, runtime.language_version, spare.loaded, mounts=mounts)
         if why:
             if len(self._unfit) >= _UNFIT:
                 self._unfit.clear()
@@ -165,10 +165,11 @@ class Spares:
         """It is of no use: end it."""
         self._spawn(self._close(spare))
 
-    def started(self, version: FunctionVersion, host: BackendHost, runtime: RuntimeVersion) -> None:
+    def started(self, version: FunctionVersion, host: BackendHost, contents: Contents) -> None:
         """A cold start of the version takes place, on whatever road: there may soon be another of its kind."""
         now = self._last_start = self._clock.monotonic_ns()
-        if not self.on or not host.capabilities.late_code:
+        runtime = contents.runtime
+        if not self.on or not host.capabilities.late_code or contents.file_systems:
             return
         if runtime.ahead and read_at_start(version.configuration) is not None:
             return
