@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -145,6 +146,31 @@ def test_the_engine_outlives_a_killed_ui_and_a_new_one_attaches(
     again.sees("engine")
     assert processes_with(str(shell.state)) == []
     assert shell.run("status").returncode == 4
+
+
+def test_an_engine_that_was_killed_is_started_again_from_the_ui(
+    terminal: Callable[[int, int], Terminal], shell: Shell
+) -> None:
+    ui = terminal(80, 24)
+    ui.sees("No functions yet")
+    ui.press("d")
+    ui.sees("counter")
+    assert shell.fire("counter")[0] == 0
+    ui.press("3")
+    ui.line("counter", "✓ ok")
+    first = json.loads(shell.run("status", "--json").stdout)["pid"]
+    os.kill(first, signal.SIGKILL)
+    ui.sees("S starts it again", "S start engine", "✓ ok")
+    ui.press("S")
+    eventually(lambda: shell.run("status").returncode == 0)
+    eventually(lambda: "engine" not in ui.screen())
+    ui.line("counter", "✓ ok")
+    assert json.loads(shell.run("status", "--json").stdout)["pid"] != first
+    ui.press("Enter")
+    ui.sees("INVOKE", "r replay")
+    ui.press("r")
+    ui.press("Escape")
+    eventually(lambda: ui.screen().count("✓ ok") + ui.screen().count("✓ cold") >= 2)
 
 
 def test_a_resize_to_nothing_and_back_survives(terminal: Callable[[int, int], Terminal]) -> None:

@@ -1,8 +1,10 @@
 """Empty and lost engines, deploying, help, palette, themes."""
 
+from dataclasses import replace
+
 from tests.tui.conftest import SMALL
-from tests.tui.fake_port import FakeEngine
-from workbench.model.errors import TemplateError
+from tests.tui.fake_port import STATUS, FakeEngine
+from workbench.model.errors import EngineGone, TemplateError
 from workbench.model.invocations import InvocationStatus
 
 
@@ -118,3 +120,48 @@ async def test_it_opens_without_an_engine_and_waits_for_one(open_face, engine):
         engine.gone = False
         await face.frame(1000)
         assert "counter" in face.text
+
+
+async def test_an_engine_that_is_gone_is_started_again_and_what_ran_stays(open_face, engine):
+    engine.run("done", "hello", "e-1")
+    engine.accepted("lost", "hello", "e-1")
+    engines = [engine]
+    problem = None
+
+    async def connect():
+        engines[-1]._check()
+        return engines[-1]
+
+    async def start():
+        if problem is not None:
+            raise problem
+        engines.append(FakeEngine(replace(STATUS, pid=4712)))
+        engines[-1].function("hello")
+
+    async with open_face(connect=connect, start=start) as face:
+        await face.press("S")
+        assert engines == [engine]  # it is not gone
+        engine.gone = True
+        await face.frame()
+        assert "S starts it again" in face.text
+        assert "S start engine" in face.lines[-1]
+        problem = EngineGone("the engine did not start: no space left")
+        await face.press("S")
+        assert face.said == ["Engine: the engine did not start: no space left"]
+        problem = None
+        await face.press("S")
+        assert len(engines) == 2
+        assert "does not answer" not in face.text
+        assert "S start engine" not in face.lines[-1]
+        await face.press("3")
+        assert "✓ ok" in face.line("done")
+        assert "✗ failed" in face.line("lost")
+
+
+async def test_where_no_engine_can_be_started_none_is_offered(open_face, engine):
+    async with open_face() as face:
+        engine.gone = True
+        await face.frame()
+        await face.press("S")
+        assert "trying again" in face.text
+        assert "S start" not in face.text

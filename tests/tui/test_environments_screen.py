@@ -102,6 +102,17 @@ async def test_o_shows_one_function_with_its_limits(open_face, engine):
         assert "e-1" in face.text
 
 
+async def test_the_count_is_that_of_the_function_shown(open_face, engine):
+    for id in ("e-1", "e-2"):
+        engine.warm(id, "counter")
+    engine.warm("e-3", "hello")
+    async with open_face() as face:
+        await face.press("v")
+        assert "3 alive" in face.text
+        await face.press("j", "j", "o")
+        assert "1 alive" in face.text
+
+
 async def test_it_leads_on(open_face, engine):
     engine.warm("e-1", "hello")
     async with open_face() as face:

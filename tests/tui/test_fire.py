@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from textual.events import Key
 from textual.widgets import Input, Select, TextArea
 
 from tests.tui.conftest import SMALL, WIDE
@@ -64,6 +65,28 @@ async def test_bad_json_is_pointed_at_while_it_is_typed_and_does_not_fire(open_f
         area.load_text("")
         await face.press("ctrl+j")
         assert engine.requests[0].payload == b"{}"
+
+
+async def test_what_is_typed_just_before_the_key_is_fired_too(open_face, engine):
+    async with open_face() as face:
+        await face.press("f")
+        for key, letter in [("space", " ")] * 40 + [("ctrl+j", "\n")]:
+            face.app.post_message(Key(key, letter))  # before the text has seen any of them
+        await face.settle()
+        assert engine.requests[0].payload == b" " * 40 + b"{}"
+
+
+async def test_notices_leave_the_buttons_of_the_dialog_free(open_face, engine):
+    async with open_face(SMALL) as face:
+        await face.press("f")
+        for number in range(3):
+            face.app.say("A long sentence that goes on and on. " * 9, title=str(number), bad=True)
+        await face.settle()
+        assert "long sentence" in face.text
+        assert "^j Fire" in face.text
+        await face.pilot.click("#fire")
+        await face.settle()
+        assert len(engine.requests) == 1
 
 
 async def test_saved_events_can_be_chosen(open_face, engine):

@@ -152,8 +152,12 @@ async def test_rules_are_checked_while_versions_are_chosen(open_face, shop):
     async with open_face() as face:
         await face.press("j", "enter", "2")
         second = face.app.screen.query_one("#second", Select)
-        for version, problem in (("9", "different execution roles"), ("7", "both versions are the same")):
-            second.value = version
+        first = face.app.screen.query_one("#version", Select)
+        for select, version, problem in (
+            (second, "9", "different execution roles"),
+            (first, "9", "both versions are the same"),
+        ):
+            select.value = version
             await face.settle()
             assert problem in face.text
             await face.press("ctrl+s")
@@ -167,6 +171,35 @@ async def test_rules_are_checked_while_versions_are_chosen(open_face, shop):
         await face.press("ctrl+s")
         alias = shop.aliases["hello"]["live"]
         assert (alias.version, alias.weights) == ("$LATEST", {})
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_a_second_version_is_chosen_and_weighed_by_keys_alone(open_face, shop, size):
+    shop.alias("hello", "live", "7")
+    async with open_face(size) as face:
+        await face.press("j", "enter", "2", "e")
+        assert face.app.focused.id == "second"
+        await face.press("enter")
+        # All that can be chosen is seen, and the alias's own version is not among it.
+        options = face.app.focused
+        assert [str(option.prompt) for option in options.options] == ["none", "9", "8"]
+        seen = [line[options.region.x : options.region.right].strip() for line in face.lines]
+        top = options.region.y
+        assert seen[top : top + 3] == ["none", "9", "8"]
+        await face.press("j", "j", "k", "j", "enter", "tab")
+        assert "▲ version 8 gets nothing: its weight is 0" in face.text
+        await face.press("0", ".", "2", "ctrl+s")
+        assert shop.aliases["hello"]["live"].weights == {"8": 0.2}
+        assert face.app.focused.id == "weight"
+        await face.press("tab", "0", ".", "3", "ctrl+s")  # at the bars
+        assert shop.aliases["hello"]["live"].weights == {"8": 0.3}
+        weight = face.app.screen.query_one("#weight", Input)
+        weight.value = "25"
+        await face.settle()
+        assert "✗ the weight must be from 0 to 1: 25 % is 0.25" in face.text
+        weight.value = "0"
+        await face.press("ctrl+s")  # a warning is no refusal
+        assert shop.aliases["hello"]["live"].weights == {"8": 0.0}
 
 
 async def test_an_alias_is_created_deleted_and_brought_back(open_face, shop):

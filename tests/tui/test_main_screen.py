@@ -68,6 +68,17 @@ async def test_the_header_tells_backend_boundary_and_rates(open_face, engine):
         assert "inv/s 2.8" in face.lines[1]
 
 
+async def test_what_was_throttled_is_no_error(open_face, engine):
+    engine.run("r-1", "hello", "e-1")
+    for number in range(9):
+        engine.refused(f"x-{number}", "hello")
+    async with open_face((160, 48)) as face:
+        assert "  0%" in face.line("┃  hello").split("┃│")[0]
+        engine.run("r-2", "hello", "e-1", status=InvocationStatus.ERROR)
+        await face.frame()
+        assert " 50%" in face.line("┃  hello").split("┃│")[0]
+
+
 async def test_a_backend_without_a_boundary_says_so(open_face, engine):
     why = "bubblewrap is not installed"
     engine.engine_status = replace(STATUS, backend="subprocess", isolated=False, backend_why=why)

@@ -75,7 +75,12 @@ def tui(
             port = await attach()
             return recorded(port, tape) if tape is not None else port
 
-        run(connect, read_saved_events(project.root / "events"), deploy=deploy if template.exists() else None)
+        run(
+            connect,
+            read_saved_events(project.root / "events"),
+            deploy=deploy if template.exists() else None,
+            start=attach.start,
+        )
     endpoint = read_endpoint(project)
     if endpoint is not None:
         where = f"pid {endpoint.pid}, {endpoint.url}"
@@ -193,6 +198,23 @@ class _Attach:
         self._started = False
         self._endpoint: Endpoint | None = None
         self._port: EnginePort | None = None
+
+    async def start(self) -> None:
+        """Start an engine in the place of one that is gone.
+
+        Raises:
+            EngineGone: it did not start, or its process lives on and does not answer.
+        """
+        import asyncio
+
+        from workbench.client.project import read_endpoint
+
+        if (endpoint := read_endpoint(self._project)) is not None:
+            raise EngineGone(
+                f"an engine runs already, pid {endpoint.pid}, and is attached to as soon as it answers",
+                mend=f"kill -9 {endpoint.pid} ends one that never does",
+            )
+        await asyncio.to_thread(ensure_engine, self._project)
 
     async def __call__(self) -> EnginePort:
         import asyncio

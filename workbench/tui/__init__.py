@@ -23,17 +23,19 @@ def run(
     saved_events: Sequence[SavedEvent] = (),
     *,
     deploy: Callable[[], Awaitable[str]] | None = None,
+    start: Callable[[], Awaitable[None]] | None = None,
     replay: Player | None = None,
 ) -> Outcome:
     """Run the terminal UI until the person leaves; the outcome says what became of the engine.
 
     `connect` is awaited on the app's own event loop, first when the screen is up and again whenever the engine was
-    lost; a `WorkbenchError` or `OSError` from it is shown and it is tried again. `deploy`, if there is something to
-    deploy, answers with a sentence. `replay` is the recording behind `connect`, if it is one. After a crash of the UI
+    lost; a `WorkbenchError` or `OSError` from it is shown and it is tried again. `start` starts an engine where one was
+    lost. `deploy`, if there is something to deploy, answers with a sentence. `replay` is the recording behind
+    `connect`, if it is one. After a crash of the UI
     itself the traceback is on stderr.
     """
     from workbench.tui.app import Outcome, WorkbenchApp
 
-    app = WorkbenchApp(connect, saved_events, deploy=deploy, replay=replay)
+    app = WorkbenchApp(connect, saved_events, deploy=deploy, start=start, replay=replay)
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from math import isnan
 
 from workbench.model.functions import Alias, FunctionVersion
@@ -84,12 +85,32 @@ def written(weight: float) -> str:
     return f"{round(weight, 6):g}"
 
 
+class Verdict(Enum):
+    """Of a rule, by the glyph that stands before it. What is doubtful AWS takes."""
+
+    KEPT = "✓"
+    DOUBTFUL = "▲"
+    BROKEN = "✗"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule: what it asks for, or what breaks it."""
+    """One rule: what it asks for, what breaks it, or what it makes of the weights that one may not expect."""
 
     text: str
-    good: bool = True
+    verdict: Verdict = Verdict.KEPT
+
+    @property
+    def bad(self) -> bool:
+        return self.verdict is Verdict.BROKEN
+
+
+def _broken(text: str) -> Check:
+    return Check(text, Verdict.BROKEN)
+
+
+def _asked(kept: bool, text: str, otherwise: str) -> Check:
+    return Check(text) if kept else _broken(otherwise)
 
 
 def check(draft: Draft, versions: Mapping[str, FunctionVersion], aliases: Collection[str]) -> list[Check]:
@@ -102,49 +123,57 @@ def check(draft: Draft, versions: Mapping[str, FunctionVersion], aliases: Collec
         checks.append(_name(draft.name, aliases))
     checks.append(_known(draft, versions))
     if len(draft.description) > DESCRIPTION:
-        checks.append(Check(f"the description has {len(draft.description)} of {DESCRIPTION} characters", False))
+        checks.append(_broken(f"the description has {len(draft.description)} of {DESCRIPTION} characters"))
     if draft.second is None:
         return checks
-    share = draft.share
-    if share is None:
-        checks.append(Check("the weight is no number", False))
-    elif not 0.0 <= share <= 1.0:
-        checks.append(Check("the weight must be from 0 to 1", False))
-    else:
-        checks.append(Check("weight"))
+    checks.append(_weight(draft))
     first, second = versions.get(draft.version), versions.get(draft.second)
     if first is None or second is None or LATEST in (draft.version, draft.second) or first is second:
         return checks
     before, after = first.configuration, second.configuration
     same_role = before.role == after.role
-    checks.append(Check("same role" if same_role else "the versions have different execution roles", same_role))
+    checks.append(_asked(same_role, "same role", "the versions have different execution roles"))
     same_queue = _queue(first) == _queue(second)
-    checks.append(Check("same DLQ" if same_queue else "the versions have different dead-letter queues", same_queue))
+    checks.append(_asked(same_queue, "same DLQ", "the versions have different dead-letter queues"))
     return checks
+
+
+def _weight(draft: Draft) -> Check:
+    share = draft.share
+    if share is None:
+        return _broken("the weight is no number")
+    if not 0.0 <= share <= 1.0:
+        percent = f": {share:g} % is {share / 100:g}" if 1.0 < share <= 100.0 else ""
+        return _broken(f"the weight must be from 0 to 1{percent}")
+    if share == 0.0:
+        return Check(f"version {draft.second} gets nothing: its weight is 0", Verdict.DOUBTFUL)
+    if share == 1.0:
+        return Check(f"version {draft.version} gets nothing: the other has it all", Verdict.DOUBTFUL)
+    return Check("weight")
 
 
 def _name(name: str, aliases: Collection[str]) -> Check:
     if not name:
-        return Check("the alias needs a name", False)
+        return _broken("the alias needs a name")
     if name in aliases:
-        return Check("that name is taken", False)
+        return _broken("that name is taken")
     if name.isdigit():
-        return Check("a name of digits only is a version", False)
+        return _broken("a name of digits only is a version")
     if ALIAS_PATTERN.fullmatch(name) is None:
-        return Check("letters, digits, - and _ only, 128 at most", False)
+        return _broken("letters, digits, - and _ only, 128 at most")
     return Check("name")
 
 
 def _known(draft: Draft, versions: Mapping[str, FunctionVersion]) -> Check:
     targets = [draft.version] if draft.second is None else [draft.version, draft.second]
     if missing := [version for version in targets if version not in versions]:
-        return Check(f"there is no version {missing[0] or '(none)'}", False)
+        return _broken(f"there is no version {missing[0] or '(none)'}")
     if draft.second is None:
         return Check("published" if draft.version != LATEST else "$LATEST, without a second version")
     if LATEST in targets:
-        return Check("$LATEST cannot share an alias with another version", False)
+        return _broken("$LATEST cannot share an alias with another version")
     if draft.second == draft.version:
-        return Check("both versions are the same", False)
+        return _broken("both versions are the same")
     return Check("both published")
 
 

@@ -25,8 +25,8 @@ from workbench.tui.commands.base import bindings
 from workbench.tui.commands.palette import WorkbenchCommands
 from workbench.tui.edits import Edits
 from workbench.tui.format import plural
-from workbench.tui.link import Connect, Link
-from workbench.tui.mirror import Mirror
+from workbench.tui.link import Connect, Link, LinkState
+from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.order import Order
 from workbench.tui.saved import SavedEvent, events_for
 from workbench.tui.screens.dialog import Dialog
@@ -52,9 +52,9 @@ class Outcome(Enum):
 class WorkbenchApp(App[Outcome]):
     """The terminal UI.
 
-    `connect` attaches to an engine, and does so again whenever the engine was lost. `deploy` deploys the project's
-    template and answers with a sentence. `replay` is the recording that `connect` attaches to, if it is one. `frames`
-    is the pace of pulling; with None only `frame` pulls, for tests.
+    `connect` attaches to an engine, and does so again whenever the engine was lost; `start` starts one then. `deploy`
+    deploys the project's template and answers with a sentence. `replay` is the recording that `connect` attaches to, if
+    it is one. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
     """
 
     TITLE = "workbench"
@@ -68,6 +68,7 @@ class WorkbenchApp(App[Outcome]):
         saved_events: Sequence[SavedEvent] = (),
         *,
         deploy: Callable[[], Awaitable[str]] | None = None,
+        start: Callable[[], Awaitable[None]] | None = None,
         replay: Player | None = None,
         frames: float | None = FRAMES,
         link: Callable[[Connect, Mirror], Link] = Link,
@@ -76,6 +77,9 @@ class WorkbenchApp(App[Outcome]):
         self.mirror = Mirror()
         self.link = link(connect, self.mirror)
         self.deploy = deploy
+        self._start = start
+        #: A lost engine is being started again.
+        self.starting = False
         self.edits = Edits(lambda: self.mirror.wall)
         self.replay = replay
         self._replay_told = False
@@ -96,6 +100,8 @@ class WorkbenchApp(App[Outcome]):
         """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
         if action in ("hold_replay", "step_replay"):
             return self.replay is not None and not isinstance(self.focused, (Input, TextArea))
+        if action == "start_engine":
+            return self.startable and not isinstance(self.focused, (Input, TextArea))
         return action not in ("help", "switch_theme", "command_line") or not isinstance(self.focused, (Input, TextArea))
 
     # -- frames
@@ -128,7 +134,9 @@ class WorkbenchApp(App[Outcome]):
 
     # -- telling the person
     def say(self, message: str, *, title: str = "", bad: bool = False, timeout: float | None = None) -> None:
-        """A notification; what it says is never markup."""
+        """A notification; what it says is never markup. It takes the place of the last one that was no error."""
+        for notice in [notice for notice in self._notifications if notice.severity == "information"]:
+            self._unnotify(notice, refresh=False)
         self.notify(
             sanitize(message),
             title=one_line(title),
@@ -241,6 +249,36 @@ class WorkbenchApp(App[Outcome]):
                 self.say(environment, title="Killed")
 
         self.run_worker(work(), group="kill")
+
+    # -- an engine that is gone
+    @property
+    def startable(self) -> bool:
+        """Is the engine gone, and can another be started here?"""
+        return self._start is not None and self.link.state is LinkState.LOST and not self.starting
+
+    def action_start_engine(self) -> None:
+        start = self._start
+        if start is None or not self.startable:
+            return
+        self._mark_starting(True)
+
+        async def work() -> None:
+            try:
+                await start()
+            except Exception as error:
+                self.say_error(error)
+            else:
+                self.link.hurry()
+            finally:
+                self._mark_starting(False)
+
+        self.run_worker(work(), group="start", exclusive=True)
+
+    def _mark_starting(self, starting: bool) -> None:
+        self.starting = starting
+        for screen in self.screen_stack:
+            if isinstance(screen, LiveScreen) and screen.is_mounted:
+                screen.sync(Changed(link=True))
 
     # -- deploying
     def start_deploy(self) -> None:

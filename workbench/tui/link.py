@@ -79,6 +79,10 @@ class Link:
             return self._lose(str(error))
         return self._mirror.apply(delta)
 
+    def hurry(self) -> None:
+        """Try to attach with the next pull."""
+        self._retry_at = 0.0
+
     async def _attach(self) -> Changed:
         if self._now() < self._retry_at:
             return Changed()
@@ -92,10 +96,10 @@ class Link:
             return self._lose(f"no answer within {self._patience:.0f} s")
         except _LOST as error:
             return self._lose(str(error))
+        delta.full = True
+        changed = self._mirror.apply(delta, outlived=self.status is not None and not _same(status, self.status))
         self._port, self.status = port, status
         self.state, self.reason = LinkState.ATTACHED, ""
-        delta.full = True
-        changed = self._mirror.apply(delta)
         changed.link = True
         return changed
 
@@ -105,3 +109,8 @@ class Link:
         self.state, self.reason = LinkState.LOST, reason
         self._retry_at = self._now() + self._retry
         return changed
+
+
+def _same(one: EngineStatus, other: EngineStatus) -> bool:
+    """Is it the same engine, and not one that was started after it?"""
+    return (one.pid, one.started) == (other.pid, other.started)

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from workbench.live.view import CELL_NS, CELLS, Delta, EnvironmentView, FunctionView, InvocationView, LogView, Totals
+from workbench.model.invocations import InvocationStatus
 from workbench.tui.concurrency import Concurrency
 from workbench.tui.rates import Rates
 from workbench.tui.timeline import merge
@@ -61,11 +62,16 @@ class Mirror:
         self.concurrency = Concurrency()
         self._last_log = 0
 
-    def apply(self, delta: Delta) -> Changed:
-        """Take a delta in and say what it changed."""
+    def apply(self, delta: Delta, *, outlived: bool = False) -> Changed:
+        """Take a delta in and say what it changed.
+
+        `outlived`: it is the first one of another engine. What is known of the invocations of the last one stays.
+        """
         changed = Changed(tick=delta.t_mono_ns // CELL_NS != self.now // CELL_NS)
         if delta.full:
+            past = self._ended() if outlived else {}
             self._forget()
+            self.invocations.update(past)
             changed = Changed.everything()
             changed.link = False
         self.seq, self.now, self.wall = delta.seq, delta.t_mono_ns, delta.wall
@@ -99,6 +105,15 @@ class Mirror:
     def warm(self, function: str) -> int:
         """How many environments of a function an invocation could be placed in now."""
         return sum(view.function == function and view.state.placeable for view in self.environments.values())
+
+    def _ended(self) -> dict[str, InvocationView]:
+        """The invocations, those that ran when the engine ended having failed with it."""
+        return {
+            id: view
+            if view.status.ended
+            else replace(view, status=InvocationStatus.FAILED, finished=self.now, error_type="the engine ended")
+            for id, view in self.invocations.items()
+        }
 
     # -- taking in
     def _forget(self) -> None:

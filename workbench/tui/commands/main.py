@@ -145,6 +145,13 @@ class Quit(Command):
     action = "app.quit"
 
 
+class StartEngine(Command):
+    """Start the project's engine again after it has gone. Functions, versions, aliases and history are on disk."""
+
+    keys, shown_key, title, footer = "S", "S", "Start the engine again", "start engine"
+    action = "app.start_engine"
+
+
 #: Of the screen, whatever has the focus.
 SCREEN: tuple[type[Command], ...] = (
     Fire,
@@ -159,4 +166,4 @@ SCREEN: tuple[type[Command], ...] = (
     Back,
 )
 #: Of the app, on every screen.
-APP: tuple[type[Command], ...] = (CommandLine, SwitchTheme, Help, Quit)
+APP: tuple[type[Command], ...] = (StartEngine, CommandLine, SwitchTheme, Help, Quit)

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Footer, Label, Select
+from textual.widgets import Label, Select
 
 from workbench.client import version_diff
 from workbench.client.version_diff import CodeDiff, FileChange, SettingChange
@@ -27,6 +27,7 @@ from workbench.tui.widgets.banner import Banner
 from workbench.tui.widgets.changes import ChangeList, LineList
 from workbench.tui.widgets.crumb import Crumb
 from workbench.tui.widgets.header import Header
+from workbench.tui.widgets.keys import KeyLine
 from workbench.tui.widgets.rows import RowList
 from workbench.tui.widgets.tabs import PaneTabs
 
@@ -72,7 +73,7 @@ class DiffScreen(LiveScreen):
         with Container(id="panes"):
             yield ChangeList(id="changes").add_class("pane", "-active")
             yield LineList(id="lines").add_class("pane")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         for rows in self.query(RowList):

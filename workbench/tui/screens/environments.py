@@ -11,7 +11,6 @@ from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from workbench.live.view import EnvironmentView
 from workbench.model.environments import EnvironmentState as State
@@ -27,6 +26,7 @@ from workbench.tui.widgets.crumb import Crumb
 from workbench.tui.widgets.environments import EnvironmentList
 from workbench.tui.widgets.header import Header
 from workbench.tui.widgets.invocation_facts import environment_story
+from workbench.tui.widgets.keys import KeyLine
 from workbench.tui.widgets.panel import Panel
 from workbench.tui.widgets.rows import RowList
 from workbench.tui.widgets.tabs import PaneTabs
@@ -61,7 +61,7 @@ class EnvironmentsScreen(LiveScreen):
             yield ConcurrencyChart(id="chart").add_class("pane")
             yield EnvironmentList(id="environments").add_class("pane", "-active")
             yield Panel("3 The selected one", id="detail").add_class("pane")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.rows.only = self._only

@@ -40,7 +40,8 @@ class FireDialog(Dialog[Order]):
         .buttons { margin-top: 0; }
     }
     """
-    BINDINGS = [Binding("ctrl+j,f5", "fire", "Fire", key_display="^j", priority=True)]
+    # Without priority: what was typed just before it reaches the text first.
+    BINDINGS = [Binding("ctrl+j,f5", "fire", "Fire", key_display="^j")]
     AUTO_FOCUS = "TextArea"
 
     def __init__(

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from workbench.live.view import FunctionView
 from workbench.model.errors import UsageError, WorkbenchError
@@ -31,6 +30,7 @@ from workbench.tui.widgets.banner import Banner
 from workbench.tui.widgets.crumb import Crumb
 from workbench.tui.widgets.function_facts import activity, configuration
 from workbench.tui.widgets.header import Header
+from workbench.tui.widgets.keys import KeyLine
 from workbench.tui.widgets.panel import Panel
 from workbench.tui.widgets.rows import RowList
 from workbench.tui.widgets.tabs import PaneTabs
@@ -87,7 +87,7 @@ class FunctionScreen(LiveScreen):
                 yield AliasEditor(id="editor").add_class("framed")
             yield Panel("3 Configuration", id="configuration").add_class("pane")
             yield Panel("4 Activity", id="activity").add_class("pane")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.sync(Changed.everything())

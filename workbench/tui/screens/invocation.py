@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from workbench.live.view import EnvironmentView, InvocationView
 from workbench.model.errors import WorkbenchError
@@ -35,6 +34,7 @@ from workbench.tui.widgets.header import Header
 from workbench.tui.widgets.invocation_facts import context, environment_story
 from workbench.tui.widgets.invocations import STATUSES, TYPES, address, elapsed_ms
 from workbench.tui.widgets.json_text import payload
+from workbench.tui.widgets.keys import KeyLine
 from workbench.tui.widgets.panel import Panel
 from workbench.tui.widgets.request_log import RequestLog
 from workbench.tui.widgets.tabs import PaneTabs
@@ -90,7 +90,7 @@ class InvocationScreen(LiveScreen):
                 panel = Panel("", id=NAMES[index].lower())
                 panel.border_title = _turns_title(index)
                 yield panel.add_class("pane", "turn", *(["-shown"] if index == _TURNS[0] else []))
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(RequestLog).retitle()

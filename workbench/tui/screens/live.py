@@ -62,7 +62,8 @@ class LiveScreen(Screen[None]):
         mirror, link = self.workbench.mirror, self.workbench.link
         self.query_one(Header).sync(mirror, link, changed)
         if changed.link:
-            self.query_one(Banner).sync(link)
+            self.query_one(Banner).sync(link, starting=self.workbench.starting, startable=self.workbench.startable)
+            self.refresh_bindings()
             for rows in self.query(RowList):
                 rows.waiting = link.status is None
                 rows.stale = link.state is LinkState.LOST
@@ -114,13 +115,15 @@ class LiveScreen(Screen[None]):
             if self.focused is not None and self.focused in widget.walk_children(with_self=True)
         ]
         shown = [command for command in self.OFFERS if self._allowed(command)]
-        return [*sections, ("Everywhere", [*shown, *self._of_app()])]
+        return [*sections, ("Everywhere", [*shown, *filter(self._allowed, self._of_app())])]
 
     def _of_app(self) -> Sequence[type[Command]]:
         """What the app does itself; there is more while a recording plays."""
         return (*commands.APP, *(replay.ALL if self.workbench.replay is not None else ()))
 
     def _allowed(self, command: type[Command]) -> bool:
+        if command is commands.StartEngine:
+            return self.workbench.startable
         return self.available(command.action.rpartition(".")[2].partition("(")[0])
 
     def available(self, action: str) -> bool:

@@ -8,7 +8,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from workbench.live.view import FunctionView
 from workbench.tui.commands import main as commands
@@ -21,6 +20,7 @@ from workbench.tui.widgets.environments import EnvironmentList
 from workbench.tui.widgets.functions import FunctionList, FunctionsPane
 from workbench.tui.widgets.header import Header
 from workbench.tui.widgets.invocations import InvocationList
+from workbench.tui.widgets.keys import KeyLine
 from workbench.tui.widgets.logs import LogList
 from workbench.tui.widgets.rows import RowList
 from workbench.tui.widgets.tabs import PaneTabs
@@ -45,7 +45,7 @@ class MainScreen(LiveScreen):
             yield EnvironmentList(id="environments").add_class("pane")
             yield InvocationList(id="invocations").add_class("pane")
             yield LogList(id="logs").add_class("pane")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.functions.deployable = self.workbench.deploy is not None

@@ -10,17 +10,21 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets.input import Selection
 
 from workbench.model.functions import FunctionVersion
 from workbench.model.text import one_line
-from workbench.tui.alias_draft import Draft, check
+from workbench.tui.alias_draft import Draft, Verdict, check
 from workbench.tui.edits import routing
 from workbench.tui.format import number
 from workbench.tui.observed import Split
 from workbench.tui.widgets.aliases import observed_text
+from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.weights import Moved, Presets, WeightBars
 
 _NONE = ""
+_COLOURS = {Verdict.BROKEN: "$text-error", Verdict.DOUBTFUL: "bold $text-warning", Verdict.KEPT: "$text-success"}
+_ORDER = tuple(_COLOURS)
 
 
 class AliasEditor(Vertical):
@@ -70,14 +74,14 @@ class AliasEditor(Vertical):
             yield Input(id="name", compact=True, placeholder="letters, digits, - and _")
         with Horizontal(classes="row"):
             yield Label("version")
-            yield Select([("$LATEST", "$LATEST")], allow_blank=False, compact=True, id="version")
+            yield Choice([("$LATEST", "$LATEST")], id="version")
             yield Label("second", classes="second")
-            yield Select([("none", _NONE)], allow_blank=False, compact=True, id="second")
-        yield WeightBars(self._take)
+            yield Choice([("none", _NONE)], id="second")
         with Horizontal(classes="row", id="weights"):
             yield Label("weight")
             yield Input(id="weight", compact=True, select_on_focus=True, max_length=8)
             yield Presets()
+        yield WeightBars(self._take, self._type_weight)
         with Horizontal(classes="row"):
             yield Label("about")
             yield Input(id="description", compact=True, placeholder="description")
@@ -134,7 +138,7 @@ class AliasEditor(Vertical):
         draft = self.draft
         if draft is None:
             return []
-        return [found.text for found in check(draft, self._versions, self._aliases) if not found.good]
+        return [found.text for found in check(draft, self._versions, self._aliases) if found.bad]
 
     def know(self, versions: Mapping[str, FunctionVersion], aliases: Collection[str]) -> None:
         """What there is to choose from and to collide with."""
@@ -200,7 +204,7 @@ class AliasEditor(Vertical):
         with self.prevent(Input.Changed, Select.Changed):
             first = [*published, "$LATEST"]
             self._choose("#version", first if draft.version in first else [draft.version, *first], draft.version)
-            second = [_NONE, *published]
+            second = [_NONE, *(name for name in published if name != draft.version)]
             wanted = draft.second or _NONE
             self._choose("#second", second if wanted in second else [*second, wanted], wanted)
             for id, value in (("#name", draft.name), ("#weight", draft.weight), ("#description", draft.description)):
@@ -231,8 +235,8 @@ class AliasEditor(Vertical):
         self._show_observed()
         checks = check(draft, self._versions, self._aliases)
         parts = [
-            (f"{'✓' if found.good else '✗'} {one_line(found.text)}  ", "$text-success" if found.good else "$text-error")
-            for found in sorted(checks, key=lambda found: found.good)
+            (f"{found.verdict.value} {one_line(found.text)}  ", _COLOURS[found.verdict])
+            for found in sorted(checks, key=lambda found: _ORDER.index(found.verdict))
         ]
         if self._newer is not None:
             text = f"▲ meanwhile another made it {routing(self._newer.targets)}: esc takes that over  "
@@ -265,6 +269,13 @@ class AliasEditor(Vertical):
         self._draft = draft
         self._fill()
         self._show()
+
+    def _type_weight(self, first: str) -> None:
+        """A figure was typed at the bars: it begins the number beside them."""
+        field = self.query_one("#weight", Input)
+        field.value = first
+        self.screen.set_focus(field)
+        field.selection = Selection.cursor(len(first))
 
     @on(Moved)
     def _moved(self, event: Moved) -> None:

@@ -23,12 +23,19 @@ class Banner(Static):
         text-wrap: nowrap;
         text-overflow: ellipsis;
         &.-shown { display: block; }
+        &:hover { background: $error; }
     }
     """
 
-    def sync(self, link: Link) -> None:
-        """Come up when the engine is lost, with the reason; go when it is back."""
+    def sync(self, link: Link, *, starting: bool, startable: bool) -> None:
+        """Come up when the engine is lost, with what can be done and the reason; go when it is back."""
         self.set_class(link.state is LinkState.LOST, "-shown")
-        if link.state is LinkState.LOST:
+        if starting:
+            self.update(Content("… the engine is being started again"))
+        elif link.state is LinkState.LOST:
+            offer = " · S starts it again" if startable else ""
             reason = f"   {one_line(link.reason)}" if link.reason else ""
-            self.update(Content.assemble("✗ engine does not answer; trying again", (reason, "not bold")))
+            self.update(Content.assemble(f"✗ engine does not answer; trying again{offer}", (reason, "not bold")))
+
+    async def on_click(self) -> None:
+        await self.run_action("app.start_engine")

@@ -64,7 +64,6 @@ class EnvironmentList(RowList[EnvironmentView]):
         self.only: str | None = None
         self._zoom = 0
         self._now = 0
-        self._alive = 0
 
     @property
     def zoom(self) -> int:
@@ -85,7 +84,6 @@ class EnvironmentList(RowList[EnvironmentView]):
         if not (changed.environments or (changed.tick and mirror.environments)):
             return
         self._now = mirror.now
-        self._alive = mirror.totals.environments
         self.show(self._listed(mirror))
 
     def _listed(self, mirror: Mirror) -> list[EnvironmentView]:
@@ -143,7 +141,7 @@ class EnvironmentList(RowList[EnvironmentView]):
         of = f"  {one_line(self.only)}" if self.only else ""
         return Content.assemble(
             self.name_of_list(),
-            (f"  {number(self._alive)} alive", "$foreground 60%"),
+            (f"  {number(sum(not view.state.final for view in self.items))} alive", "$foreground 60%"),
             (of, "$text-primary"),
             self.state_of_list(),
         )

@@ -90,8 +90,7 @@ class FunctionList(RowList[FunctionView]):
             case "invocations":
                 return (short(item.invocations), "" if item.invocations else "faint")
             case "errors":
-                failed = item.errors + item.throttles
-                return (share(failed, item.invocations + item.throttles), "bad" if failed else "faint")
+                return (share(item.errors, item.invocations), "bad" if item.errors else "faint")
             case "cold":
                 return (share(item.cold_starts, item.invocations), "cold" if item.cold_starts else "faint")
             case _:

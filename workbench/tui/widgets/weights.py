@@ -26,6 +26,10 @@ class Moved(Message):
         self.draft = draft
 
 
+def _figure(character: str | None) -> bool:
+    return character is not None and character in "0123456789."
+
+
 class WeightBars(Widget, can_focus=True):
     """One bar a version. Without a second version there is nothing to move."""
 
@@ -40,9 +44,10 @@ class WeightBars(Widget, can_focus=True):
     OFFERS = commands.WEIGHTS
     BINDINGS = bindings(*OFFERS)
 
-    def __init__(self, moved: Callable[[Draft], None]) -> None:
+    def __init__(self, moved: Callable[[Draft], None], typed: Callable[[str], None]) -> None:
         super().__init__()
         self._moved = moved
+        self._typed = typed
         self._draft: Draft | None = None
         self._dragging = False
 
@@ -80,6 +85,15 @@ class WeightBars(Widget, can_focus=True):
         return Content("\n").join(lines)
 
     # -- keys
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Figures are the number that is wanted, and no panes of the screen."""
+        return self._draft is not None and self._draft.second is not None and _figure(character)
+
+    def on_key(self, event: events.Key) -> None:
+        if self.check_consume_key(event.key, event.character):
+            event.stop()
+            self._typed(event.character or "")
+
     @property
     def _movable(self) -> Draft | None:
         if self._draft is None or self._draft.second is None:

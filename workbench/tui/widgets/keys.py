@@ -1,0 +1,116 @@
+"""The last line: the keys of what has the focus, as many as there is room for, and always the one that tells all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+#: Actions that stand at the right, in this order; the first stays however narrow it is.
+LAST = ("app.help", "app.quit", "command_palette")
+_MORE = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A key as the line shows it."""
+
+    key: str
+    display: str
+    text: str
+    enabled: bool
+
+    @property
+    def width(self) -> int:
+        """Cells, with a blank before and after."""
+        return 1 + cell_len(self.display) + bool(self.display) + cell_len(self.text) + 1
+
+
+def fitting(keys: Sequence[Shown], last: Sequence[Shown], width: int) -> tuple[list[Shown], list[Shown], bool]:
+    """What is shown at the left and at the right of a line, and whether anything is left out. Pure."""
+    right = list(last)
+    need = sum(shown.width for shown in keys)
+    while len(right) > 1 and need + sum(shown.width for shown in right) > width:
+        right.pop()
+    room = width - sum(shown.width for shown in right)
+    if need <= room:
+        return list(keys), right, len(right) < len(last)
+    left: list[Shown] = []
+    room -= Shown("", "", _MORE, False).width
+    for shown in keys:
+        if shown.width > room:
+            break
+        left.append(shown)
+        room -= shown.width
+    return left, right, True
+
+
+class KeyLine(Widget):
+    """Follows the focus. A click on a key presses it."""
+
+    DEFAULT_CSS = """
+    KeyLine { dock: bottom; height: 1; background: $surface; text-wrap: nowrap; }
+    """
+    ALLOW_SELECT = False
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def on_unmount(self) -> None:
+        self.screen.bindings_updated_signal.unsubscribe(self)
+
+    def _changed(self, screen: Screen[object]) -> None:
+        if screen is self.screen:
+            self.refresh()
+
+    def _keys(self) -> tuple[list[Shown], list[Shown]]:
+        mine: dict[str, Shown] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.show or binding.action in LAST:
+                mine.setdefault(binding.action, self._shown(binding, enabled))
+        last = [mine.pop(action) for action in LAST if action in mine]
+        return list(mine.values()), last
+
+    def _shown(self, binding: Binding, enabled: bool) -> Shown:
+        return Shown(binding.key, self.app.get_key_display(binding), binding.description, enabled)
+
+    def _places(self) -> list[tuple[int, Shown]]:
+        """Where each key begins."""
+        left, right, more = fitting(*self._keys(), self.size.width)
+        if more:
+            left.append(Shown("", "", _MORE, False))
+        places = []
+        x = 0
+        for shown in left:
+            places.append((x, shown))
+            x += shown.width
+        x = self.size.width - sum(shown.width for shown in right)
+        for shown in right:
+            places.append((x, shown))
+            x += shown.width
+        return places
+
+    def render(self) -> Content:
+        parts: list[Content | tuple[str, str] | str] = []
+        at = 0
+        for x, shown in self._places():
+            key, text = ("bold $text-accent", "$foreground 80%") if shown.enabled else ("", "$foreground 40%")
+            gap = " " if shown.display else ""
+            parts += [" " * (x - at + 1), (shown.display, key), gap, (shown.text, text)]
+            at = x + 1 + cell_len(shown.display + gap + shown.text)
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        for x, shown in self._places():
+            if x <= event.x < x + shown.width and shown.key:
+                if shown.enabled:
+                    self.app.simulate_key(shown.key)
+                else:
+                    self.app.bell()
+                return
