@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,16 @@ async def choose_backend(name: str) -> Choice:
     raise BackendUnavailable(f"no backend works here: {'; '.join(refused)}", mend="workbench doctor says more")
 
 
+@cache
+def _image_backend(named: str) -> str | None:
+    """Who runs container images where this backend was named; whether it works is found out when it has to."""
+    for name in registry.names() if named == AUTO else (named,):
+        with suppress(WorkbenchError):  # one that cannot be loaded runs none
+            if registry.create(name).capabilities.images:
+                return name
+    return None
+
+
 async def _probe(name: str) -> tuple[Health, bool]:
     backend = registry.create(name)
     return await backend.health(), backend.capabilities.isolation
@@ -195,6 +206,7 @@ async def open_engine(
                 file_systems=project.file_systems,
                 prices=project.prices,
                 spares=spares,
+                image_backend=partial(_image_backend, backend or project.backend),
                 seed=seed,
             ),
             on_stop=on_stop,
@@ -396,7 +408,11 @@ async def lacking(port: EnginePort, names: Iterable[str], project: Project) -> l
     backend = (await port.status()).backend
     lines = []
     for version in await port.list_functions():
-        if version.name not in names or version.code.image is not None:
+        if version.name not in names:
+            continue
+        if version.code.image is not None:
+            able = project.backend == AUTO or registry.create(backend).capabilities.images
+            lines += [] if able else [f"{version.name} cannot run on {backend}, which runs no images: docker does"]
             continue
         runtime = version.configuration.runtime
         found = await asyncio.to_thread(catalogue.look, runtime)

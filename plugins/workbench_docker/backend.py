@@ -45,6 +45,7 @@ class DockerBackend:
         networks=frozenset({Network.NONE}),
         connect=True,
         file_systems=True,
+        images=True,
     )
 
     def __init__(self) -> None:
@@ -85,8 +86,15 @@ class DockerBackend:
         return (await asyncio.to_thread(daemon.look)).health
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
-        """Find the image of the runtime; fetch it, if it must be."""
+        """Find the image of the runtime, or the one that it is; fetch it, if it must be."""
         await self._image(runtime)
+
+    async def image_digest(self, image: str) -> str | None:
+        """That of its registry; of an image that was built here, the one of its configuration."""
+        if self._maker is None:
+            raise BackendError("the docker backend is not open")
+        found = await images.look(self._maker.calls, image)
+        return found.digest if found is not None else None
 
     async def launch(self, spec: EnvironmentSpec) -> BoxEnvironment:
         """Make a container with its init, ready to start processes."""
@@ -97,7 +105,7 @@ class DockerBackend:
         maker, image = self._maker, await self._image(spec.runtime)
         user = self._user(spec)
         environment = BoxEnvironment(
-            spec, lambda on_message: Container(maker, spec, image.id, user, on_message), self._watch
+            spec, lambda on_message: Container(maker, spec, image, user, on_message), self._watch
         )
         await environment.launch(self._environments.discard)
         if self._closed:
@@ -133,6 +141,8 @@ class DockerBackend:
     async def _image(self, runtime: RuntimeVersion) -> Image:
         if self._maker is None:
             raise BackendError("the docker backend is not open")
+        if runtime.image is not None:  # looked for each time: another one may have its name by now
+            return await images.find_named(self._maker.calls, runtime.image)
         found = self._images.get(runtime.runtime)
         if found is None:
             found = self._images[runtime.runtime] = await images.find(self._maker.calls, runtime.runtime)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.backends.api import EnvironmentSpec, Layout
+from workbench.backends.api import EnvironmentSpec, ImageSettings, Layout
 from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK
 from workbench.model.runtimes import RuntimeVersion
 
@@ -19,8 +19,10 @@ CHANNEL = "channel"
 USER = "sbx_user1051"
 
 
-def layout(runtime: RuntimeVersion) -> Layout:
+def layout(runtime: RuntimeVersion, image: ImageSettings) -> Layout:
     """The paths inside; the interpreter is the image's own, as on AWS."""
+    if runtime.image is not None:
+        return Layout("/var/task", "/opt", "/var/runtime", "", image)
     interpreter = f"/var/lang/bin/{runtime.interpreter.name}" if runtime.interpreter is not None else ""
     return Layout(task="/var/task", opt="/opt", runtime="/var/runtime", interpreter=interpreter)
 
@@ -52,13 +54,9 @@ def container(
     `filters` are the paths inside of system call filters, beside the daemon's own; `door` has the files of `etc_files`
     beside the socket.
     """
-    binds = {
-        "/var/task": spec.task,
-        "/var/runtime": spec.runtime.client,
-        PYTHON: python,
-        DOOR: door,
-        **{f"/etc/{name}": door / name for name in etc_files(user)},
-    }
+    binds = {PYTHON: python, DOOR: door, **{f"/etc/{name}": door / name for name in etc_files(user)}}
+    if spec.runtime.image is None:
+        binds |= {"/var/task": spec.task, "/var/runtime": spec.runtime.client}
     if spec.opt is not None:
         binds["/opt"] = spec.opt
     memory = (spec.memory_size << 20) + MEMORY_SLACK

@@ -11,7 +11,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from workbench.backends.box.channel import Channel, socket_from
 from workbench.backends.box.environment import OnAnswer
 from workbench.backends.cgroups import Cgroup
 from workbench.model.errors import BackendError
-from workbench_docker import configuration, groups
+from workbench_docker import configuration, groups, images
 from workbench_docker.calls import Calls, Refused
+from workbench_docker.images import Image
 
 #: How often to look whether a container that was started, but has not connected, is gone.
 LOOK_EVERY = 0.1
@@ -49,7 +50,7 @@ class Container:
         self,
         maker: Maker,
         spec: EnvironmentSpec,
-        image: str,
+        image: Image,
         user: tuple[int, int],
         on_message: OnAnswer,
     ) -> None:
@@ -67,7 +68,7 @@ class Container:
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[socket.socket | None] = loop.create_future()
         self.ended: asyncio.Future[int] = loop.create_future()
-        self.layout = configuration.layout(spec.runtime)
+        self.layout = configuration.layout(spec.runtime, image.settings)
         self.group: Cgroup | None = None
         self.listener: socket.socket | None = None
         self.init = 0
@@ -144,7 +145,7 @@ class Container:
     async def _create_and_start(self, door: Path) -> None:
         body = configuration.container(
             self._spec,
-            image=self._image,
+            image=self._image.id,
             user=self._user,
             python=self._maker.python,
             command=self._maker.command,
@@ -158,6 +159,9 @@ class Container:
         )
         made = await self._maker.calls("make a container", lambda client: client.create_container_from_config(body))
         self._id = made["Id"]
+        if self._spec.runtime.image is not None:
+            names = await self._maker.calls("look for extensions", lambda client: images.extensions(client, made["Id"]))
+            self.layout = configuration.layout(self._spec.runtime, replace(self._image.settings, extensions=names))
         await self._maker.calls("start a container", lambda client: client.start(self._id))
 
     async def _connected(self, entrance: socket.socket) -> socket.socket:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
+from workbench.backends.api import ImageSettings
 from workbench.model.errors import BackendError
 from workbench_docker.calls import Calls, Refused
 
@@ -17,10 +19,12 @@ REGISTRY = "public.ecr.aws/lambda"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is on this machine."""
+    """An image that is on this machine. `digest` is that of its registry, where it came from one."""
 
     name: str
     id: str
+    digest: str
+    settings: ImageSettings
 
 
 def names(runtime: str) -> tuple[str, ...]:
@@ -44,34 +48,92 @@ async def find(calls: Calls, runtime: str) -> Image:
     """
     wanted = names(runtime)
     for name in wanted:
-        if (image := await _look(calls, name)) is not None:
+        if (image := await look(calls, name)) is not None:
             return image
     name = wanted[-1]
     mend = f"docker pull {name}, or set {VARIABLE} to an image that has {runtime} in /var/lang"
+    return await _fetch(calls, name, f"there is no image for {runtime}", mend)
+
+
+async def find_named(calls: Calls, name: str) -> Image:
+    """The image of a function that is one; fetched, if it must be.
+
+    Raises:
+        BackendError: there is none, or it is not one to use.
+    """
+    if (image := await look(calls, name)) is not None:
+        return image
+    mend = f"docker build -t {name} FOLDER; or docker login, for a registry that asks who you are"
+    return await _fetch(calls, name, f"there is no image {name}", mend)
+
+
+async def _fetch(calls: Calls, name: str, missing: str, mend: str) -> Image:
     try:
         await calls(f"fetch the image {name}", lambda client: _pull(client, name))
     except BackendError as error:
-        raise BackendError(f"there is no image for {runtime}: {error.message}", mend=mend) from error
-    image = await _look(calls, name)
+        raise BackendError(f"{missing}: {error.message}", mend=mend) from error
+    image = await look(calls, name)
     if image is None:
-        raise BackendError(f"there is no image {name}, although it was fetched", mend=mend)
+        raise BackendError(f"{missing}, although it was fetched", mend=mend)
     return image
 
 
-async def _look(calls: Calls, name: str) -> Image | None:
+async def look(calls: Calls, name: str) -> Image | None:
+    """The image of this name, if it is here.
+
+    Raises:
+        BackendError: it is not one to use.
+    """
     try:
         found: dict[str, Any] = await calls(f"look at the image {name}", lambda client: client.inspect_image(name))
     except Refused as error:
         if error.status == 404:
             return None
         raise
-    if volumes := (found.get("Config") or {}).get("Volumes"):
+    says = found.get("Config") or {}
+    if volumes := says.get("Volumes"):
         # A volume is writable whatever the container's flags are, and outlives it.
         raise BackendError(
             f"the image {name} declares volumes ({', '.join(volumes)}), which would be writable",
             mend="build it without VOLUME",
         )
-    return Image(name, found["Id"])
+    digests = [digest.partition("@sha256:")[2] for digest in found.get("RepoDigests") or ()]
+    settings = ImageSettings(
+        entry_point=tuple(says.get("Entrypoint") or ()),
+        command=tuple(says.get("Cmd") or ()),
+        working_directory=says.get("WorkingDir") or "",
+        environment=dict(variable.split("=", 1) for variable in says.get("Env") or () if "=" in variable),
+    )
+    return Image(name, found["Id"], next(iter(digests), found["Id"].removeprefix("sha256:")), settings)
+
+
+def extensions(client: Any, container: str) -> tuple[str, ...]:
+    """The names of the programs in /opt/extensions of a container that was made of an image."""
+    import tarfile
+
+    from docker.errors import NotFound
+
+    try:
+        stream, _ = client.get_archive(container, "/opt/extensions")
+    except NotFound:
+        return ()
+    with tarfile.open(fileobj=cast(IO[bytes], _Pieces(stream)), mode="r|") as tar:
+        entries = [entry for entry in tar if not entry.isdir() and entry.name.count("/") == 1]
+        return tuple(sorted(entry.name.partition("/")[2] for entry in entries))
+
+
+class _Pieces:
+    """What arrives in pieces, to be read."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._left) < size and (piece := next(self._pieces, b"")):
+            self._left += piece
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken
 
 
 def _pull(client: Any, name: str) -> None:

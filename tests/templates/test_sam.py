@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
 from collections.abc import Callable
@@ -246,6 +247,42 @@ def test_an_access_point_of_the_template_can_be_referred_to(one: Callable[..., D
     }
 
 
+IMAGE = """
+Globals: {Function: {Runtime: python3.12, Handler: app.handler, CodeUri: src, Timeout: 7}}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+"""
+
+
+def test_a_container_image(read: Read) -> None:
+    config = "{EntryPoint: [run], Command: [a, b c], WorkingDirectory: /w}"
+    (function,) = read(IMAGE + f"      ImageUri: !Sub app:${{AWS::Region}}\n      ImageConfig: {config}\n")
+    assert (function.image, function.folder) == ("app:eu-central-1", None)
+    configuration = function.configuration
+    assert (configuration.runtime, configuration.handler, configuration.timeout) == ("", "", 7)
+    assert configuration.settings == {
+        "ImageConfig": {"EntryPoint": ["run"], "Command": ["a", "b c"], "WorkingDirectory": "/w"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ("", "no ImageUri, and Workbench builds no images: docker build -t hello FOLDER, and ImageUri: hello"),
+        ("ImageUri: x\n      CodeUri: src", "CodeUri: a container image has none"),
+        ("ImageUri: [x]", "ImageUri must be a str"),
+        ("ImageUri: x\n      ImageConfig: {Command: run}", "not Command: 'run'"),
+        ("ImageUri: x\n      ImageConfig: {User: root}", "not User: 'root'"),
+    ],
+)
+def test_what_is_wrong_with_an_image_is_said(read: Read, properties: str, message: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(message)):
+        read(f"{IMAGE}      {properties}\n    Metadata: {{Dockerfile: Dockerfile, DockerContext: .}}\n")
+
+
 def test_given_parameters_win_over_defaults(one: Callable[..., DesiredFunction]) -> None:
     function = one(
         "MemorySize: !Ref Size\nDescription: !Sub '${Stage}${Flag}${Open}'\n",
@@ -366,7 +403,8 @@ def test_bad_parameters_and_globals_are_refused(
             f"FileSystemConfigs: [{{Arn: '{ACCESS_POINT}', LocalMountPath: /mnt/..}}]",
             "has the LocalMountPath '/mnt/..', which is no /mnt/NAME",
         ),
-        ("PackageType: Image", "image functions are not supported yet"),
+        ("PackageType: Jar", "PackageType must be Zip or Image, not 'Jar'"),
+        ("PackageType: Image", "Handler: a container image has none"),
         ("FunctionName: ../../etc", "'../../etc' is no function name"),
         ("FunctionName: a/b", "'a/b' is no function name"),
         (f"FunctionName: {'n' * 65}", "is no function name"),

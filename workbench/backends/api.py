@@ -46,6 +46,7 @@ class Capabilities:
     connect: the engine can open connections to what listens inside (since 1.1); telemetry needs it.
     reset: every process can be ended while the sandbox and its /tmp stay (since 1.1).
     file_systems: host folders can be shown at paths below /mnt, to be read and written (since 1.2).
+    images: functions that are container images run; the backend is an `ImageBackend` (since 1.2).
     networks: the modes that work on this machine.
     late_code: an environment can be launched before it is known which function it will serve (since 1.2): where there
         are mounts, what is put into the host folders of `task` and `opt` afterwards appears inside; `resize` follows.
@@ -61,6 +62,7 @@ class Capabilities:
     reset: bool = False
     file_systems: bool = False
     late_code: bool = False
+    images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,10 @@ class EnvironmentSpec:
 class ProcessSpec:
     """One process to be started in an environment.
 
-    `argv` and `cwd` are paths as seen inside. `output` is the write end of a pipe that the engine reads: stdout and
-    stderr both go there, in order. The engine closes its copy when `start` has returned; stdin is /dev/null.
+    `argv` and `cwd` are paths as seen inside. An image's command may begin with a word without a slash, to be found in
+    PATH; a `cwd` that is not there is a `NoWorkingDirectory`. `output` is the write end of a pipe that the engine
+    reads: stdout and stderr both go there, in order. The engine closes its copy when `start` has returned; stdin is
+    /dev/null.
     """
 
     name: str
@@ -167,14 +171,26 @@ class Exited:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """What a container image says of how it is run, in Docker's words, and the names of the extensions it brings."""
+
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths as seen from inside an environment."""
+    """Paths as seen from inside an environment; and what its image says, where that brings everything."""
 
     task: str
     opt: str
     runtime: str
     interpreter: str
+    image: ImageSettings | None = None
 
 
 class Environment(Protocol):
@@ -260,6 +276,13 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """End every environment and release everything."""
+
+
+class ImageBackend(Backend, Protocol):
+    """A backend that runs container images: its `prepare` and `launch` also take a runtime that is an image."""
+
+    async def image_digest(self, image: str) -> str | None:
+        """The hex SHA-256 digest of an image that is here; None for one that would have to be fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

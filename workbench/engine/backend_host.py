@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from workbench.backends.api import (
     Backend,
@@ -19,6 +19,7 @@ from workbench.backends.api import (
     ExitReason,
     Health,
     Host,
+    ImageBackend,
     ProcessExited,
 )
 from workbench.model.errors import BackendError, WorkbenchError
@@ -90,7 +91,11 @@ class BackendHost:
         return await self.call("say its health", self._backend.health(), 10)
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
-        await self.call(f"prepare {runtime.runtime}", self._backend.prepare(runtime), 600)
+        await self.call(f"prepare {runtime.image or runtime.runtime}", self._backend.prepare(runtime), 600)
+
+    async def image_digest(self, image: str) -> str | None:
+        """Of a backend that runs images."""
+        return await self.call("look at an image", cast(ImageBackend, self._backend).image_digest(image), 30)
 
     async def launch(self, spec: EnvironmentSpec) -> Environment:
         return await self.call("launch an environment", self._backend.launch(spec), 60)

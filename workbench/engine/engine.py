@@ -66,7 +66,6 @@ from workbench.model.errors import (
     InvalidParameterValue,
     RecursiveInvocation,
     ResourceNotFound,
-    RuntimeUnavailable,
     TooManyRequests,
     UsageError,
     WorkbenchError,
@@ -79,7 +78,7 @@ from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.prices import Prices, list_prices
 from workbench.model.records import Deployment
 from workbench.model.routes import Route
-from workbench.model.runtimes import RuntimeRollout
+from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
 
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
@@ -98,6 +97,7 @@ class Options:
     more in ten seconds. A new runtime version reaches functions in Auto that nobody updates `rollout_seconds` after it
     was published. `file_systems` are folders of this machine, by the access points (ARN, or id of it or of its file
     system) that they stand for. `spares` is how many environments of a kind may wait for cold starts.
+    `image_backend` names who runs functions that are container images; without one, the backend of all others does.
     """
 
     account: Account = field(default_factory=Account)
@@ -112,6 +112,7 @@ class Options:
     file_systems: Mapping[str, Path] = field(default_factory=dict)
     prices: Prices = field(default_factory=list_prices)
     spares: int = 0
+    image_backend: Callable[[], str | None] = lambda: None
     seed: int | None = None
 
 
@@ -186,7 +187,11 @@ class Engine(AttachedResources, AccountResources):
             spares=self._spares,
         )
         self._provisioned = ProvisionedEnvironments(
-            self._tables, self._services, self.backend, self._spawn, _environment_id
+            self._tables,
+            self._services,
+            lambda version: self.backend(self._backend_of(version)),
+            self._spawn,
+            _environment_id,
         )
         self._layers = Layers(options.account, clock, store, thread)
         self._rollouts = Rollouts(
@@ -206,6 +211,7 @@ class Engine(AttachedResources, AccountResources):
             self._layers,
             options.update_seconds,
             self._rollouts.current,
+            self._image_digest,
         )
         endings = Endings(self._tables, sender, self._enqueue)
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn, endings)
@@ -362,7 +368,7 @@ class Engine(AttachedResources, AccountResources):
                 return reason
             invocation.provisioned = False
             self._count(invocation, now)
-        backend = request.backend or self._default_backend
+        backend = self._backend_of(version, request)
         key = pool_key(version, backend, request.tenant_id)
         pool = self._tables.pools.get(key) or Pool()
         placement = place(pool, None if pool.members else self._tables.last_ends.get(version.key))
@@ -387,6 +393,11 @@ class Engine(AttachedResources, AccountResources):
         if reason is not None:
             self._forget(invocation)
             invocation.abort(self._throttled(invocation.request, invocation.request_id, reason))
+
+    def _backend_of(self, version: FunctionVersion, request: InvokeRequest | None = None) -> str:
+        named = request.backend if request is not None else None
+        images = self.options.image_backend() if version.code.image is not None else None
+        return named or images or self._default_backend
 
     def _take(self, invocation: Invocation, pool: Pool, placement: Placement) -> bool:
         """Give the invocation the environment that it was placed in; False if that is one to be made."""
@@ -466,7 +477,7 @@ class Engine(AttachedResources, AccountResources):
             why,
             request.payload,
             invocation.wall,
-            request.backend or self._default_backend,
+            self._backend_of(invocation.version, request),
             configuration.memory_size,
             invocation.trace_id,
             request.client_context,
@@ -534,24 +545,41 @@ class Engine(AttachedResources, AccountResources):
         Raises:
             RuntimeUnavailable, BackendError, EFSMountFailure: it cannot be had, here or on this backend.
         """
-        if version.code.image is not None:
-            raise RuntimeUnavailable(
-                f"{version.name} is a container image: Workbench keeps those, and does not run them yet"
-            )
         shown = file_systems.shown(version.configuration.settings, self.options.file_systems)
         if shown and not host.capabilities.file_systems:
             raise BackendError(
                 f"{version.name} has a file system at {', '.join(shown)}, and the {host.name} backend mounts none",
                 mend="--backend bubblewrap, or docker",
             )
+        notes = await self._thread.run(_make_folders, shown.values()) if shown else ()
+        image = version.code.image
+        if image is not None:
+            if not host.capabilities.images:
+                raise BackendError(
+                    f"{version.name} is a container image, and the {host.name} backend runs none",
+                    mend="--backend docker",
+                )
+            runtime = RuntimeVersion.of_image(image)
+            await host.prepare(runtime)  # each time: the image of this name may have gone
+            return Contents(runtime=runtime, task=Path("/var/task"), opt=None, file_systems=shown, notes=notes)
         runtime = await self._rollouts.boot(version)
         if (host.name, runtime.arn) not in self._prepared:
             await host.prepare(runtime)
             self._prepared.add((host.name, runtime.arn))
         task = await self._thread.run(self._store.extract, version.code.sha256)
         opt = await self._thread.run(self._store.extract_layers, version.layers) if version.layers else None
-        notes = await self._thread.run(_make_folders, shown.values()) if shown else ()
         return Contents(runtime=runtime, task=task, opt=opt, file_systems=shown, notes=notes)
+
+    async def _image_digest(self, image: str) -> str | None:
+        """The digest of a container image, if it is here and a backend can say."""
+        name = self.options.image_backend()
+        if name is None:
+            return None
+        try:
+            return await (await self.backend(name)).image_digest(image)
+        except WorkbenchError as error:  # whoever invokes the function is told
+            _log.info("the image %s is not looked at: %s", image, error)
+            return None
 
     async def _move(self, name: str, number: str, runtime: str, arn: str, modes: Collection[UpdateRuntimeOn]) -> None:
         await self._functions.move(name, number, runtime, arn, modes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from workbench.backends.api import Layout
+from workbench.backends.api import ImageSettings, Layout
 from workbench.model.functions import FunctionConfiguration
 from workbench.model.runtimes import RuntimeVersion
 
@@ -62,6 +62,20 @@ def _inside(path: str, layout: Layout) -> str:
         if path.startswith(f"{place}/"):
             return f"{inside or place}{path.removeprefix(place)}"
     return path
+
+
+def image_command(image: ImageSettings, configuration: FunctionConfiguration) -> tuple[tuple[str, ...], str]:
+    """The command of a container image and the folder that it starts in. What ImageConfig says replaces what the image
+    says, each by itself (Lambda Developer Guide, "Create a Lambda function using a container image").
+
+    Raises:
+        NoEntrypoint: neither has a command.
+    """
+    given = configuration.settings.get("ImageConfig", {})
+    words = (*(given.get("EntryPoint") or image.entry_point), *(given.get("Command") or image.command))
+    if not words:
+        raise NoEntrypoint("neither the image nor ImageConfig has an entry point or a command")
+    return words, given.get("WorkingDirectory") or image.working_directory or "/"
 
 
 def ahead_of(runtime: RuntimeVersion, configuration: FunctionConfiguration) -> tuple[str, ...]:

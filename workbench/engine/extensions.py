@@ -27,7 +27,6 @@ from workbench.engine.registrations import (
     Extension,
     ExtensionState,
     Registrations,
-    external_extensions,
     invoke_event,
     shutdown_event,
 )
@@ -144,7 +143,7 @@ class Extensions:
             ExtensionFailed: one could not be started, ended, or gave up.
             WorkbenchError: the backend failed.
         """
-        names = external_extensions(self._sandbox.opt)
+        names = self._sandbox.extensions
         if not names:
             return
         self._awaited = awaited = asyncio.get_running_loop().create_future()
@@ -162,10 +161,9 @@ class Extensions:
 
     async def _start(self, extension: Extension) -> None:
         name, sandbox = extension.name, self._sandbox
-        assert sandbox.opt is not None
         path = f"{sandbox.layout.opt}/extensions/{name}"
-        file = sandbox.opt / "extensions" / name
-        if file.is_file() and not os.access(file, os.X_OK):
+        file = sandbox.opt / "extensions" / name if sandbox.opt is not None else None
+        if file is not None and file.is_file() and not os.access(file, os.X_OK):
             self._registrations.not_launched(extension, "PermissionDenied")
             raise ExtensionFailed(extension.failure, f"fork/exec {path}: permission denied")
         process = _Process(extension)
@@ -175,7 +173,7 @@ class Extensions:
                 _output_name(extension),
                 (path,),
                 extension_variables(self._variables()),
-                sandbox.layout.task,
+                sandbox.layout.task if sandbox.layout.image is None else "/",
                 self._journal.extension,
                 partial(self._exited, process),
             )

@@ -62,7 +62,8 @@ class Functions:
     """The control plane.
 
     `retire` ends the environments of a version whose code, configuration or runtime version was replaced;
-    `runtime_version` gives the ARN that functions of a runtime take now.
+    `runtime_version` gives the ARN that functions of a runtime take now, `image_digest` the digest of a container image
+    that is on this machine.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Functions:
         layers: Layers,
         update_seconds: float,
         runtime_version: Callable[[str], Awaitable[str]],
+        image_digest: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -92,6 +94,7 @@ class Functions:
         self._layers = layers
         self._update_seconds = update_seconds
         self._runtime_version = runtime_version
+        self._image_digest = image_digest
         # One change of a function at a time: a decision must still hold when its write has become durable.
         self._locks: dict[str, asyncio.Lock] = {}
         # What one function takes of the account's concurrency, no other may take at the same time.
@@ -554,7 +557,9 @@ class Functions:
 
     async def _package(self, archive: bytes, image: str | None, layers: tuple[Code, ...]) -> Code:
         if image is not None:
-            return Code(sha256=_digest(image), size=0, image=image)
+            return Code(
+                sha256=_digest(image) or await self._image_digest(image) or _made_of(image), size=0, image=image
+            )
         sha256 = await self._thread.run(self._store.put_code, archive)
         await self._layers.check_size(sha256, layers)
         return Code(sha256=sha256, size=len(archive))
@@ -629,9 +634,13 @@ class Functions:
 
 
 def _digest(image: str) -> str:
-    """The digest in an image's name; for a name with a tag, one that is the name's own."""
-    _, _, digest = image.partition("@sha256:")
-    return digest or hashlib.sha256(image.encode()).hexdigest()
+    """The digest in an image's name, if there is one."""
+    return image.partition("@sha256:")[2]
+
+
+def _made_of(image: str) -> str:
+    """A digest that is the name's own, for an image that nobody here has seen."""
+    return hashlib.sha256(image.encode()).hexdigest()
 
 
 def _revision() -> str:

@@ -53,7 +53,7 @@ class ProvisionedEnvironments:
         self,
         tables: Tables,
         services: Services,
-        host: Callable[[], Awaitable[BackendHost]],
+        host: Callable[[FunctionVersion], Awaitable[BackendHost]],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         new_id: Callable[[], str],
     ) -> None:
@@ -144,7 +144,7 @@ class ProvisionedEnvironments:
 
     async def _boot(self, fleet: _Fleet, identity: str) -> None:
         try:
-            host = await self._host()
+            host = await self._host(fleet.version)
         except Exception:
             self._lost(fleet, identity)
             raise

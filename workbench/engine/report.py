@@ -39,7 +39,9 @@ def text(event: PlatformEvent) -> str | None:
     return _TEXT[event.__class__](event)
 
 
-def _init_start(event: pf.InitStart) -> str:
+def _init_start(event: pf.InitStart) -> str | None:
+    if not event.runtime_version:  # of a container image
+        return None
     return f"INIT_START Runtime Version: {event.runtime_version}\tRuntime Version ARN: {event.runtime_version_arn}"
 
 
@@ -127,8 +129,8 @@ def _init_start_record(event: pf.InitStart) -> Record:
         phase=event.phase.value,
         functionName=event.function,
         functionVersion=event.version,
-        runtimeVersion=event.runtime_version,
-        runtimeVersionArn=event.runtime_version_arn,
+        runtimeVersion=event.runtime_version or None,
+        runtimeVersionArn=event.runtime_version_arn or None,
         instanceId=event.instance_id,
         instanceMaxMemory=event.instance_max_memory,
     )

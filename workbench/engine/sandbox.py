@@ -23,14 +23,15 @@ from workbench.backends.api import (
 )
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
-from workbench.engine.entrypoint import NoEntrypoint, command
+from workbench.engine.entrypoint import NoEntrypoint, command, image_command
 from workbench.engine.invocation import error_payload
 from workbench.engine.output import Output
 from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink
+from workbench.engine.registrations import external_extensions
 from workbench.engine.spare import Spare
 from workbench.engine.trees import Tree, link
 from workbench.engine.variables import runtime_variables
-from workbench.model.errors import BackendError
+from workbench.model.errors import BackendError, NoWorkingDirectory
 from workbench.model.functions import FunctionVersion
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType
@@ -100,6 +101,12 @@ class Sandbox:
     def resettable(self) -> bool:
         """Can its processes be ended without it?"""
         return self._host.capabilities.reset
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The names of the external extensions that layers, or the image, bring."""
+        image = self.layout.image
+        return tuple(external_extensions(self.opt)) if image is None else image.extensions
 
     @property
     def opt(self) -> Path | None:
@@ -244,10 +251,14 @@ class Sandbox:
         spec = self._spec
         assert spec is not None
         layout = self.layout
+        folder = layout.task
         try:
-            argv = command(spec.runtime, self._version.configuration, layout, spec.task, spec.opt)
+            if layout.image is not None:
+                argv, folder = image_command(layout.image, self._version.configuration)
+            else:
+                argv = command(spec.runtime, self._version.configuration, layout, spec.task, spec.opt)
         except NoEntrypoint as error:
-            self._invalid_entrypoint(str(error), on_exit)
+            self._not_started("Runtime.InvalidEntrypoint", str(error), on_exit)
             return
         variables = self.variables(account, initialization)
         waiting, self._waiting = self._waiting, None
@@ -257,11 +268,13 @@ class Sandbox:
         self.alive = True
         self._process = None
         try:
-            self._process = await self.start("runtime", argv, variables, layout.task, on_line, on_exit)
+            self._process = await self.start("runtime", argv, variables, folder, on_line, on_exit)
         except BackendError as error:
             if spec.runtime.interpreter is not None or isinstance(error.__cause__, TimeoutError):
                 raise
-            self._invalid_entrypoint(str(error), on_exit)  # not a program, or one for another machine
+            nowhere = isinstance(error, NoWorkingDirectory)
+            # Else it is not a program, or one for another machine.
+            self._not_started(f"Runtime.Invalid{'WorkingDir' if nowhere else 'Entrypoint'}", str(error), on_exit)
 
     def _assign(
         self,
@@ -288,11 +301,11 @@ class Sandbox:
             self._version, account, self.layout, self.address, self._id, self._clock.time(), initialization
         )
 
-    def _invalid_entrypoint(self, why: str, on_exit: OnExit) -> None:
+    def _not_started(self, error_type: str, why: str, on_exit: OnExit) -> None:
         """Say, in place of the runtime that cannot start, what it would say: that INIT failed; and end as it would."""
         assert self._link is not None
         self.alive, self._process = not self._closed, None
-        self._link.fail_init("Runtime.InvalidEntrypoint", error_payload("Runtime.InvalidEntrypoint", why))
+        self._link.fail_init(error_type, error_payload(error_type, why))
         on_exit(ProcessExited(process=0, code=1))
 
     async def signal(self, process: int, number: int) -> None:

@@ -117,6 +117,8 @@ class Spares:
             return f"backend '{backend}' takes no code late"
         if runtime is not None and runtime.ahead and (name := read_at_start(version.configuration)) is not None:
             return f"{name} is read when the runtime starts"
+        if version.code.image is not None:
+            return "no environment is made ahead for a container image"
         if (why := self._unfit.get(_content(version))) is not None:
             return why
         if host is None or runtime is None:
@@ -169,7 +171,7 @@ class Spares:
         """A cold start of the version takes place, on whatever road: there may soon be another of its kind."""
         now = self._last_start = self._clock.monotonic_ns()
         runtime = contents.runtime
-        if not self.on or not host.capabilities.late_code or contents.file_systems:
+        if not self.on or not host.capabilities.late_code or contents.file_systems or runtime.image is not None:
             return
         if runtime.ahead and read_at_start(version.configuration) is not None:
             return

@@ -16,6 +16,8 @@ from workbench.model.names import Account
 from workbench.model.platform import InitializationType
 from workbench.model.runtimes import RuntimeVersion
 
+#: The PATH of an image that says none, as Docker has it.
+IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Where X-Ray's daemon would listen; nobody does, and its clients do not wait for an answer.
 _XRAY_PORT = "2000"
 #: Where a function's layers are when that is not /opt: on a backend that has no mounts.
@@ -43,12 +45,15 @@ def runtime_variables(
     logging = configuration.settings.get("LoggingConfig", {})
     host = address.rpartition(":")[0]
     customer = dict(configuration.environment or {})
-    unreserved = {
-        **_system_variables(layout),
+    xray = {
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": f"{host}:{_XRAY_PORT}",
         "_AWS_XRAY_DAEMON_ADDRESS": host,
         "_AWS_XRAY_DAEMON_PORT": _XRAY_PORT,
+    }
+    unreserved = {
+        **_system_variables(layout),
+        **xray,
         **_language_variables(configuration.runtime, layout),
     }
     reserved = {
@@ -68,7 +73,11 @@ def runtime_variables(
     }
     if layout.opt not in ("", "/opt"):
         reserved[LAYERS_AT] = layout.opt
-    if not configuration.runtime.startswith("provided"):
+    if layout.image is not None:
+        # Its own variables stand in for those that a runtime brings, and the handler is its command's business.
+        unreserved = {"PATH": IMAGE_PATH, **xray, **layout.image.environment}
+        del reserved["_HANDLER"]
+    elif not configuration.runtime.startswith("provided"):
         unreserved |= {"PWD": task, "SHLVL": "0"}  # AWS starts these runtimes by a shell
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{configuration.runtime}"
     if logging.get("LogFormat") == "JSON":

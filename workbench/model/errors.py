@@ -61,6 +61,10 @@ class BackendError(WorkbenchError):
     title = "Backend"
 
 
+class NoWorkingDirectory(BackendError):
+    """A process cannot be started in the folder that was named for it."""
+
+
 class BackendUnavailable(BackendError):
     """The named backend does not work on this machine; `mend` is the command that would change that."""
 

@@ -67,6 +67,9 @@ class RuntimeVersion:
     `ahead` is the command, in the same words but those of the function's own, that boots the runtime before there is a
     function: it asks `GET /_workbench/assignment` on the Runtime API and goes on as `command` does. Without one, of a
     spare nothing but its sandbox is made ahead.
+
+    Where `image` names a container image, that is all there is: nothing is shown at /var/runtime or /var/task, and the
+    command is the image's.
     """
 
     runtime: str
@@ -77,6 +80,12 @@ class RuntimeVersion:
     interpreter: Path | None = None
     prefix: Path | None = None
     ahead: tuple[str, ...] = ()
+    image: str | None = None
+
+    @classmethod
+    def of_image(cls, image: str) -> RuntimeVersion:
+        """A container image, by its name, in place of a runtime: it brings everything itself."""
+        return cls(runtime="", label="", arn="", client=Path("/var/runtime"), command=(), image=image)
 
     @property
     def is_python(self) -> bool:

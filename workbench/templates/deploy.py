@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.client.port import EnginePort
-from workbench.model.errors import DeployError, ResourceNotFound, WorkbenchError
+from workbench.model.errors import DeployError, ResourceNotFound, UsageError, WorkbenchError
 from workbench.model.functions import FunctionState, FunctionVersion, NewFunction, UpdateStatus
 from workbench.model.names import FunctionRef
 from workbench.model.routes import Route
@@ -94,15 +94,27 @@ def _name(route: Route) -> tuple[str, str, str, str]:
 
 
 async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:
-    archive = pack(wanted.folder)
+    archive = pack(wanted.folder) if wanted.folder is not None else b""
     try:
         current, ready = await _leave_progress(port, wanted.name)
     except ResourceNotFound:
         await port.create_function(
-            NewFunction(name=wanted.name, configuration=wanted.configuration, code=archive, tags=wanted.tags)
+            NewFunction(
+                name=wanted.name,
+                configuration=wanted.configuration,
+                code=archive,
+                image=wanted.image,
+                tags=wanted.tags,
+            )
         )
         await _settled(port, wanted.name)
         return [f"created {wanted.name}", *wanted.notes]
+    if (current.code.image is None) is not (wanted.image is None):
+        raise UsageError(
+            f"{wanted.name} is {'a zip archive' if wanted.image else 'a container image'}, and the PackageType of a "
+            "function cannot be changed",
+            mend=f"workbench delete {wanted.name}",
+        )
     done = []
     if current.configuration != wanted.configuration:
         await port.update_function_configuration(wanted.name, wanted.configuration)
@@ -110,11 +122,18 @@ async def _bring(port: EnginePort, wanted: DesiredFunction) -> list[str]:
         done.append(f"updated the configuration of {wanted.name}")
         ready = True
     # What had failed to become ready is brought again, the same or not.
-    if not ready or current.code.sha256 != hashlib.sha256(archive).hexdigest():
-        await port.update_function_code(wanted.name, archive)
+    if not ready or await _differs(port, current, archive, wanted.image):
+        await port.update_function_code(wanted.name, archive, image=wanted.image)
         await _settled(port, wanted.name)
         done.append(f"updated the code of {wanted.name}")
     return done
+
+
+async def _differs(port: EnginePort, current: FunctionVersion, archive: bytes, image: str | None) -> bool:
+    """Is the code another one? The image of a name may have been built anew: the engine knows its digest."""
+    if image is None:
+        return current.code.sha256 != hashlib.sha256(archive).hexdigest()
+    return (await port.update_function_code(current.name, b"", image=image, dry_run=True)).code != current.code
 
 
 async def _settled(port: EnginePort, name: str) -> None:

@@ -33,7 +33,8 @@ _STORED: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 _ACTED = {
     "CodeUri", "Handler", "Runtime", "MemorySize", "Timeout", "Environment", "FunctionName", "Description",
-    "Architectures", "AutoPublishAlias", "EphemeralStorage", "Role", "Tags", "PackageType", "Layers",
+    "Architectures", "AutoPublishAlias", "EphemeralStorage", "Role", "Tags", "PackageType", "Layers", "ImageUri",
+    "ImageConfig",
 }  # fmt: skip
 #: Read by nobody here: they speak to IAM and the like, and a function runs the same without.
 _NEUTRAL = {"Policies", "RolePath", "PermissionsBoundary", "AssumeRolePolicyDocument", "PropagateTags"}
@@ -42,7 +43,9 @@ _REFERENCE = re.compile(r"\$\{(!?)([^}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredFunction:
-    """A function as a template wants it; `folder` holds its code. `notes` say what of it is not acted on.
+    """A function as a template wants it; `folder` holds its code, or `image` names the container image that it is.
+
+    `notes` say what of it is not acted on.
 
     `layers` are those of the template that it refers to.
     """
@@ -50,7 +53,8 @@ class DesiredFunction:
     name: str
     logical_id: str
     configuration: FunctionConfiguration
-    folder: Path
+    folder: Path | None = None
+    image: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -167,11 +171,7 @@ class _Reader:
         )
         if "Condition" in resource:
             notes += (f"{logical_id}: its Condition is not acted on",)
-        if merged.get("PackageType", "Zip") != "Zip":
-            raise document.error(f"{where}.PackageType: image functions are not supported yet", properties)
-        for required in ("Handler", "Runtime", "CodeUri"):
-            if required not in merged:
-                raise document.error(f"{where} has no {required}, and Globals.Function has none", properties)
+        is_image = self._is_image(logical_id, merged, resource, where, properties)
         name = self._typed(merged, "FunctionName", str, logical_id, where, properties)
         if not NAME_PATTERN.fullmatch(name):
             raise document.error(f"{where}.FunctionName: '{name}' is no function name", properties)
@@ -189,6 +189,8 @@ class _Reader:
             raise document.error(
                 f"{where}.Architectures must be [x86_64] or [arm64], not {architectures!r}", properties
             )
+        if is_image and "ImageConfig" in merged:
+            settings["ImageConfig"] = self._image_config(merged["ImageConfig"], f"{where}.ImageConfig", properties)
         storage = document.mapping(merged.get("EphemeralStorage", {}), f"{where}.EphemeralStorage", properties)
         tags = document.mapping(merged.get("Tags", {}), f"{where}.Tags", properties)
         layers = self._layers.check_references(f"{where}.Layers", merged.get("Layers", []), properties)
@@ -211,13 +213,53 @@ class _Reader:
             name=name,
             logical_id=logical_id,
             configuration=configuration,
-            folder=beside(document, merged["CodeUri"], f"{where}.CodeUri", properties),
+            folder=None if is_image else beside(document, merged["CodeUri"], f"{where}.CodeUri", properties),
+            image=self._typed(merged, "ImageUri", str, "", where, properties) if is_image else None,
             tags={**self._texts(tags, f"{where}.Tags", properties), "lambda:createdBy": "SAM"},
             notes=notes + unread,
             routes=routes,
             layers=tuple(self._layers.read(referred(configuration))),
             auto_publish_alias=self._alias(merged, where, properties),
         )
+
+    def _is_image(
+        self, logical_id: str, values: dict[str, Any], resource: Mapping[str, Any], where: str, near: object
+    ) -> bool:
+        """Is it a container image? What its kind of package needs must be there, and what it cannot have must not."""
+        document, package = self._document, values.get("PackageType", "Zip")
+        if package not in ("Zip", "Image"):
+            raise document.error(f"{where}.PackageType must be Zip or Image, not {package!r}", near)
+        if package == "Zip":
+            for required in ("Handler", "Runtime", "CodeUri"):
+                if required not in values:
+                    raise document.error(f"{where} has no {required}, and Globals.Function has none", near)
+            return False
+        for name in ("Handler", "Runtime", "Layers", "CodeUri"):
+            if name in self._own(resource):
+                raise document.error(f"{where}.{name}: a container image has none", near)
+            values.pop(name, None)
+        if "ImageUri" not in values:
+            image = logical_id.lower()
+            raise document.error(
+                f"{where} has no ImageUri, and Workbench builds no images: docker build -t {image} FOLDER, "
+                f"and ImageUri: {image}",
+                near,
+            )
+        return True
+
+    def _own(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._document.mapping(resource.get("Properties", {}), "Properties", resource)
+
+    def _image_config(self, given: Any, where: str, near: object) -> dict[str, Any]:
+        config = self._document.mapping(given, where, near)
+        for name, value in config.items():
+            texts = isinstance(value, list) and all(isinstance(word, str) for word in value)
+            if not {"EntryPoint": texts, "Command": texts, "WorkingDirectory": isinstance(value, str)}.get(name, False):
+                raise self._document.error(
+                    f"{where} takes EntryPoint and Command, lists of text, and WorkingDirectory; not {name}: {value!r}",
+                    near,
+                )
+        return dict(config)
 
     def _alias(self, values: Mapping[str, Any], where: str, near: object) -> str | None:
         name = values.get("AutoPublishAlias")

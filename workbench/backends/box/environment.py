@@ -24,7 +24,7 @@ from workbench.backends.api import (
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.backends.proctable import MemoryWatch, Watched
 from workbench.backends.streams import EventStream
-from workbench.model.errors import BackendError
+from workbench.model.errors import BackendError, NoWorkingDirectory
 
 #: What a sandbox may use beyond MemorySize: init, other processes that are not the function's, the kernel's tables.
 #: Files in /tmp are charged to the function's memory, as they are kept in it.
@@ -98,7 +98,7 @@ class BoxEnvironment:
     async def launch(self, forget: Callable[[BoxEnvironment], None]) -> None:
         """Make the sandbox. `forget` is called when it has ended."""
         await self._box.open()
-        self.listener, self.pid = self._box.listener, self._box.init
+        self.listener, self.pid, self.layout = self._box.listener, self._box.init, self._box.layout
         self._forget = forget
         if self._group is None or not self._group.can(Role.MEMORY):
             self._watch.add(self.id, self._watched)
@@ -127,7 +127,7 @@ class BoxEnvironment:
             await answer
         except BackendError as error:
             self._starting.pop(handle, None)
-            raise BackendError(f"cannot start {process_spec.argv[0]} in {self.id}: {error}") from error
+            raise type(error)(f"cannot start {process_spec.argv[0]} in {self.id}: {error}") from error
         return handle
 
     async def signal(self, process: int, sig: int) -> None:
@@ -248,11 +248,12 @@ class BoxEnvironment:
                         self._ask(b"signal", name, b"%d" % signal.SIGKILL)
                     else:
                         answer.set_result(None)
-                case [b"failed", name, why]:
+                case [b"failed" | b"nowhere" as kind, name, why]:
                     asked: dict[int, Any] = self._connecting if int(name) in self._connecting else self._starting
                     waiting: asyncio.Future[Any] = asked.pop(int(name))
                     if not waiting.done():
-                        waiting.set_exception(BackendError(why.decode("utf-8", "replace")))
+                        failure = NoWorkingDirectory if kind == b"nowhere" else BackendError
+                        waiting.set_exception(failure(why.decode("utf-8", "replace")))
                 case [b"exited", name, code, peak]:
                     self._running.remove(int(name))
                     self._watched.peak = max(self._watched.peak, int(peak) * 1024)

@@ -9,7 +9,8 @@ connect to. A message is fields joined by NUL:
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
               signal ID NUMBER | connect ID PORT | stop | continue | reset
     from it:  ready (with the listener)
-              started ID | connected ID (with a socket) | failed ID MESSAGE | exited ID CODE PEAK | stopped | cleared
+              started ID | connected ID (with a socket) | failed ID MESSAGE | nowhere ID MESSAGE (there is no CWD)
+              exited ID CODE PEAK | stopped | cleared
               (CODE negative: the signal that ended it; PEAK: the most memory it had, in KB)
 
 It reaps whatever is orphaned in the sandbox. It ends, and with it everything in the sandbox, when the channel closes.
@@ -226,9 +227,12 @@ def start(
     )
     try:
         os.chdir(folder)
+    except OSError as error:
+        return b"nowhere", name, told(error)
+    try:
         try:
             process = os.posix_spawn(
-                arguments[0],
+                found(arguments[0], environment.get(b"PATH", b"")),
                 arguments,
                 environment,
                 file_actions=actions,
@@ -239,9 +243,23 @@ def start(
         finally:
             os.chdir("/")
     except OSError as error:
-        return b"failed", name, os.fsencode(error.strerror or "") + b": " + os.fsencode(error.filename or "")
+        return b"failed", name, told(error)
     started[process] = name
     return b"started", name
+
+
+def found(program: bytes, path: bytes) -> bytes:
+    """Where a program is that an image names without a folder, as for a shell."""
+    if b"/" not in program:
+        for folder in path.split(b":"):
+            file = (folder or b".") + b"/" + program
+            if os.access(file, os.X_OK) and not os.path.isdir(file):
+                return file
+    return program
+
+
+def told(error: OSError) -> bytes:
+    return os.fsencode(error.strerror or "") + b": " + os.fsencode(error.filename or "")
 
 
 def connect(channel: _socket.socket, name: bytes, port: int) -> None:
