@@ -4,6 +4,7 @@ start   `workbench --help` and a one-shot `workbench fire`, beside `python -c pa
 warm    a warm invocation through the AWS endpoint, beside a TCP ping-pong
 cold    a cold start by backend, beside a plain official client
 control GetFunction and CreateFunction beside a request that does nothing; 200 functions churned by eight clients
+timeout how soon after its timeout a handler with 20 children, all deaf to SIGTERM, is gone
 flood   1 GB of log in one invocation, and 100 MB without a newline (only when named)
 """
 
@@ -11,10 +12,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cold, control, flood, start, warm
+from benchmarks import cold, control, flood, start, timeout, warm
 from benchmarks.tools import machine
 
-ALL = {"start": start.run, "warm": warm.run, "cold": cold.run, "control": control.run}
+ALL = {"start": start.run, "warm": warm.run, "cold": cold.run, "control": control.run, "timeout": timeout.run}
 #: They take long: only when they are named.
 NAMED = {"flood": flood.run}
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
-from benchmarks.tools import Client, engine, project
+from benchmarks.tools import Client, deploy, engine, project
 
 BOUND_MB = 50
 FLOODS = {"1 GB in lines of 100 bytes": (10**9, "x" * 99 + "\n"), "100 MB without a newline": (10**8, "x" * 100)}
@@ -22,30 +20,15 @@ def handler(event, context):
         while rest: rest = rest[os.write(1, rest):]
     return "done"
 """
-TEMPLATE = """
-Resources:
-  flood:
-    Type: AWS::Serverless::Function
-    Properties: {FunctionName: flood, CodeUri: code, Handler: app.handler, Runtime: RUNTIME, Timeout: 900}
-"""
 
 
 def run() -> None:
-    with project() as env:
-        root = Path(env["WORKBENCH_STATE"]).parent
-        (root / "code").mkdir()
-        (root / "code" / "app.py").write_text(HANDLER)
-        runtime = "python{}.{}".format(*sys.version_info)
-        (root / "template.yaml").write_text(TEMPLATE.replace("RUNTIME", runtime))
-        small = json.dumps({"piece": "x", "size": 0})
-        fire = [str(Path(sys.executable).parent / "workbench"), "fire", "flood", "--event", small]
-        with engine(env, "subprocess") as (host, port):
-            own = env | {"WORKBENCH_PROJECT": str(root)}
-            subprocess.run(fire, env=own, check=True, capture_output=True)
-            process = int(json.loads((root / "state" / "endpoint.json").read_text())["pid"])
-            client = Client(host, port)
-            for name, (size, piece) in FLOODS.items():
-                report(name, client, process, json.dumps({"piece": piece, "size": size}).encode())
+    with project() as env, engine(env, "subprocess") as (host, port):
+        state = deploy(env, HANDLER, 900, json.dumps({"piece": "x", "size": 0}))
+        process = int(json.loads((state / "endpoint.json").read_text())["pid"])
+        client = Client(host, port)
+        for name, (size, piece) in FLOODS.items():
+            report(name, client, process, json.dumps({"piece": piece, "size": size}).encode())
 
 
 def report(name: str, client: Client, process: int, event: bytes) -> None:
@@ -60,7 +43,7 @@ def report(name: str, client: Client, process: int, event: bytes) -> None:
     watching = threading.Thread(target=watch)
     watching.start()
     begun = time.perf_counter()
-    client.invoke("flood", event)
+    client.invoke("f", event)
     took = time.perf_counter() - begun
     over.set()
     watching.join()

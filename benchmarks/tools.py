@@ -96,6 +96,26 @@ def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
         process.wait(20)
 
 
+TEMPLATE = """
+Resources:
+  f:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: f, CodeUri: code, Handler: app.handler, Runtime: RUNTIME, Timeout: TIMEOUT}
+"""
+
+
+def deploy(env: dict[str, str], code: str, timeout: int, event: str) -> Path:
+    """Deploy a function `f` of this code to the running engine, and invoke it once; the engine's state folder."""
+    state = Path(env["WORKBENCH_STATE"])
+    root = state.parent
+    (root / "code").mkdir()
+    (root / "code" / "app.py").write_text(code)
+    runtime = "python{}.{}".format(*sys.version_info)
+    (root / "template.yaml").write_text(TEMPLATE.replace("RUNTIME", runtime).replace("TIMEOUT", str(timeout)))
+    command(WORKBENCH, "fire", "f", "--event", event, env=env | {"WORKBENCH_PROJECT": str(root)})
+    return state
+
+
 class Client:
     """A keep-alive HTTP client that costs next to nothing."""
 

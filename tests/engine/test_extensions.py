@@ -237,6 +237,7 @@ async def test_extensions_that_do_not_register_use_up_the_time_of_init(tmp_path:
         await made.clock.advance(9.9)
         assert len(made.backend.environments[0].calls) == 1
         await made.clock.advance(20)
+        assert pending.done()
         result = await pending
         assert result.status is InvocationStatus.TIMEOUT
         phases = [line.split("\t")[1] for line in (result.log or "").splitlines() if line.startswith("INIT_REPORT")]
@@ -315,6 +316,7 @@ async def test_the_timeout_covers_extensions_too(tmp_path: Path, opt: Opt) -> No
         await made.clock.advance(1.9)
         assert not pending.done()
         await made.clock.advance(3)
+        assert pending.done()
         result = await pending
         assert result.status is InvocationStatus.TIMEOUT
         assert (result.log or "").rstrip().endswith("Status: timeout")
@@ -342,6 +344,7 @@ async def test_an_extension_that_ends_in_an_invocation_ends_it(tmp_path: Path, o
         await made.create(timeout=60)
         pending = made.submit()
         await made.clock.advance(4)
+        assert pending.done()
         result = await pending
         assert json.loads(result.payload) == {
             "errorType": error_type,

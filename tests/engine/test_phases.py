@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.world import World, world
+from workbench.engine.engine import Options
 from workbench.engine.init import init_seconds
 from workbench.model.errors import BackendError
 from workbench.model.invocations import InvocationStatus
@@ -69,6 +70,7 @@ async def test_a_reset_runs_init_inside_the_next_invocation_and_counts_it_there(
         "reset",
         "start runtime",
     ]
+    assert [listener.hung_up for listener in stage.listeners.opened] == [1]
 
 
 async def test_an_init_inside_an_invocation_shares_the_functions_timeout_with_the_handler(tmp_path: Path) -> None:
@@ -135,6 +137,7 @@ async def test_an_environment_that_was_replaced_is_not_reset_but_ended(stage: Wo
 
 
 async def test_an_environment_that_lived_long_ends_once_it_is_free(tmp_path: Path) -> None:
+    assert Options().max_life == 7200
     async with world(tmp_path / "state", working(lambda: made), max_life=60.0, idle_stop=1000.0) as made:
         await made.create(timeout=100)
         first = await fire(made)
@@ -333,6 +336,7 @@ async def test_a_runtime_whose_connection_drops_may_ask_again_on_another(tmp_pat
         await made.clock.advance(2)
         between = made.submit(payload=b'"between"')  # nobody asks now: it waits until the runtime does
         await made.clock.advance(5)
+        assert between.done()
         assert (await between).payload == b'"between"'
         assert (await made.invoke(payload=b'"after"')).payload == b'"after"'
         assert len(made.backend.environments) == 1
@@ -366,6 +370,7 @@ async def test_a_runtime_that_reports_a_failed_init_and_stays_is_ended(tmp_path:
         await made.create(timeout=100)
         pending = made.submit()
         await made.clock.advance(0.5)
+        assert pending.done()
         assert (await pending).status is InvocationStatus.INIT_ERROR
         assert await made.states() == ["failed"]
 

@@ -39,7 +39,7 @@ async def test_what_was_not_read_before_the_connections_were_dropped_is_not_hear
     old.send("POST", "/2018-06-01/runtime/init/error", b"{}")
     listener.hang_up()
     with suppress(ConnectionError):  # an orderly end is as good
-        assert await old.reader.read() == b""
+        assert await asyncio.wait_for(old.reader.read(), 5) == b""
     new = Runtime(link, *await asyncio.open_connection(host, int(port)))
     new.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"1")
     assert (await new.answer())[0] == 202

@@ -43,3 +43,9 @@ def test_an_inversion_can_be_made(inversion: Inversion) -> None:
     broken = inversion.apply((ROOT / inversion.file).read_text())
     if inversion.file.endswith(".py"):
         ast.parse(broken)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_rule_has_an_inversion(page: str) -> None:
+    inverted = {inversion.rule for inversion in inversions(page)}
+    assert [rule.text for rule in rules(page) if rule not in inverted] == []

@@ -176,11 +176,13 @@ class FakeListeners:
     def __init__(self) -> None:
         self.links: dict[str, Link] = {}
         self.telemetry: dict[int, list[Any]] = {}
+        self.opened: list[FakeListener] = []
 
     async def open(self, link: Link, sock: socket | None) -> FakeListener:
         address = f"fake-{len(self.links)}:9001"
         self.links[address] = link
-        return FakeListener(address, self.links)
+        self.opened.append(FakeListener(address, self.links))
+        return self.opened[-1]
 
     def courier(self, destination: Any, connect: Any) -> FakeCourier:
         return FakeCourier(self.telemetry.setdefault(destination.port, []))
@@ -190,13 +192,15 @@ class FakeListener:
     def __init__(self, address: str, links: dict[str, Link]) -> None:
         self.address = address
         self.closed = False
+        #: How often it was told to drop its connections.
+        self.hung_up = 0
         self._links = links
 
     def hand_over(self, link: Link) -> None:
         self._links[self.address] = link
 
     def hang_up(self) -> None:
-        """There is no connection."""
+        self.hung_up += 1
 
     def close(self) -> None:
         self.closed = True
