@@ -5,6 +5,7 @@ warm    a warm invocation through the AWS endpoint, beside a TCP ping-pong
 cold    a cold start by backend, beside a plain official client
 control GetFunction and CreateFunction beside a request that does nothing; 200 functions churned by eight clients
 timeout how soon after its timeout a handler with 20 children, all deaf to SIGTERM, is gone
+ui      the terminal UI: first paint, and keys while 50,000 events a second are replayed
 flood   1 GB of log in one invocation, and 100 MB without a newline (only when named)
 """
 
@@ -12,10 +13,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cold, control, flood, start, timeout, warm
+from benchmarks import cold, control, flood, start, timeout, ui, warm
 from benchmarks.tools import machine
 
-ALL = {"start": start.run, "warm": warm.run, "cold": cold.run, "control": control.run, "timeout": timeout.run}
+ALL = {
+    "start": start.run,
+    "warm": warm.run,
+    "cold": cold.run,
+    "control": control.run,
+    "timeout": timeout.run,
+    "ui": ui.run,
+}
 #: They take long: only when they are named.
 NAMED = {"flood": flood.run}
 

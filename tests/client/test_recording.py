@@ -266,7 +266,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_says_so() -> None:
     path = Path("/dev/full")
     tape = Tape.__new__(Tape)
     tape.path, tape.deltas, tape.trouble, tape._begun, tape._last, tape._written = path, 0, "", False, None, None
-    tape._file = path.open("w")
+    tape._file = path.open("wb")
     tape.begin(STATUS)
     tape.take(Delta(seq=1, t_mono_ns=1, wall=1.0, full=True))
     assert tape.trouble == "/dev/full: No space left on device"

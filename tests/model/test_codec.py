@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from workbench.client.calls import methods
 from workbench.live.view import Delta
-from workbench.model.codec import decode, encode
+from workbench.model.codec import decode, decode_json, encode, encode_json
 from workbench.model.functions import Code, FunctionConfiguration, FunctionState, FunctionVersion
 from workbench.model.invocations import InvokeRequest, QueuedEvent
 from workbench.model.names import FunctionRef
@@ -30,7 +30,7 @@ JSON = st.recursive(
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=12),
     int: st.integers(),
-    float: st.floats(allow_nan=False),
+    float: st.floats(allow_nan=False, allow_infinity=False),  # JSON has neither
     bool: st.booleans(),
     bytes: st.binary(max_size=12),
     Path: st.lists(st.text("abcü .", min_size=1, max_size=5), min_size=1, max_size=3).map(lambda parts: Path(*parts)),
@@ -89,6 +89,9 @@ def test_every_dataclass_comes_back_as_it_was(kind: type) -> None:
     @given(value=values(kind))
     def check(value: Any) -> None:
         assert decode(kind, json.loads(json.dumps(encode(value)))) == value
+        quick = encode_json(value)
+        assert json.loads(quick) == encode(value)
+        assert decode_json(kind, quick) == value
 
     check()
 
@@ -98,6 +101,20 @@ def test_every_argument_and_answer_of_the_port_can_travel() -> None:
         for kind in (*method.parameters.values(), method.answer):
             value = example(kind)
             assert decode(kind, json.loads(json.dumps(encode(value)))) == value
+            assert decode_json(kind, encode_json(value)) == value
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udcffb", "\U0001f40d\u2028\0"])
+def test_half_a_surrogate_pair_travels_too(text: str) -> None:
+    sent = FunctionRef(text)
+    assert decode_json(FunctionRef, encode_json(sent)) == sent
+
+
+def test_the_quick_road_names_what_does_not_fit_as_the_other_does() -> None:
+    with pytest.raises(ValueError, match=r"^FunctionRef\.name: expected str, got int$"):
+        decode_json(FunctionRef, b'{"name":1}')
+    with pytest.raises(ValueError, match="Expecting value"):
+        decode_json(FunctionRef, b"rubbish")
 
 
 def example(kind: Any) -> Any:

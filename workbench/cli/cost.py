@@ -56,7 +56,7 @@ def _costs(project: Project, name: str | None) -> Costs:
 
     port = running(project)
     if port is not None:
-        return asyncio.run(port.costs(name))
+        return asyncio.run(port.costs(function=name))
     from workbench import app
     from workbench.model.cost import costs
 

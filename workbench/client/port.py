@@ -173,7 +173,7 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
             StateError: the history cannot be read.
         """
 
-    async def costs(self, function: str | None = None) -> Costs:
+    async def costs(self, *, function: str | None = None) -> Costs:
         """What everything in the history would have cost on AWS, by function, and at which prices.
 
         `workbench.model.cost.cost_of` gives the cost of one invocation at the same prices.

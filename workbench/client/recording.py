@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.client.port import EnginePort
 from workbench.live.view import CELLS, FORMAT, Cell, Delta, EngineStatus
-from workbench.model.codec import decode, encode
+from workbench.model.codec import decode, decode_json, encode, encode_json
 from workbench.model.errors import ResourceNotFound, UsageError
 from workbench.model.functions import Alias, FunctionVersion
 
@@ -22,8 +22,10 @@ KIND, VERSION = "workbench recording", 1
 MAX_LINE = 128_000_000
 #: What of a function's view tells that its versions or aliases are others now.
 _PUBLISHED = ("state", "runtime", "handler", "memory_size", "timeout", "versions", "aliases", "dirty")
-#: Deltas that one frame takes in at most, and lines of log that it hands on.
-_AT_ONCE, _LOGS = 250, 10_000
+_PUBLISHED_LINE = b'{"published"'
+#: Deltas, and bytes of them, after which a frame has taken in enough, so that keys are answered while a dense recording
+#: is played; and lines of log that it hands on.
+_AT_ONCE, _BYTES, _LOGS = 250, 4_000_000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +57,13 @@ class Tape:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise UsageError(f"cannot record into {path}: {error.strerror}") from error
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8")
+        self._file = os.fdopen(descriptor, "wb")
 
     def begin(self, status: EngineStatus) -> None:
         """Write the first line; only the first engine counts."""
         if not self._begun:
             self._begun = True
-            self._write({"kind": KIND, "v": VERSION, "status": encode(status)})
+            self._write({"kind": KIND, "v": VERSION, "status": status})
 
     def take(self, delta: Delta) -> None:
         """Write a delta if it says anything."""
@@ -69,17 +71,17 @@ class Tape:
         if not delta.empty:
             self.deltas += 1
             self._written = delta.t_mono_ns
-            self._write(encode(delta))
+            self._write(delta)
 
     def publish(self, published: Published) -> None:
         """Write the versions and aliases that the next delta is about."""
-        self._write({"published": encode(published)})
+        self._write({"published": published})
 
     def close(self) -> None:
         """End the file with the moment of the last delta that was seen, so that a quiet end is as long as it was."""
         last = self._last
         if last is not None and last.empty and last.t_mono_ns != self._written:
-            self._write(encode(last))
+            self._write(last)
         try:
             self._file.close()
         except OSError as error:
@@ -89,7 +91,7 @@ class Tape:
         if self.trouble:
             return
         try:
-            self._file.write(json.dumps(value, separators=(",", ":")) + "\n")
+            self._file.write(encode_json(value) + b"\n")
             self._file.flush()
         except OSError as error:
             self._end(error)
@@ -216,8 +218,8 @@ class Player:
     async def changes(self, since: int) -> Delta:
         self._move()
         delta: Delta | None = None
-        taken = 0
-        while self._next is not None and taken < _AT_ONCE:
+        taken, enough = 0, self._file.tell() + _BYTES if self._next is not None else 0
+        while self._next is not None and taken < _AT_ONCE and self._file.tell() < enough:
             if self._next_at > self._position:
                 if not self._steps:
                     break
@@ -272,10 +274,11 @@ class Player:
             self._next_at += max(0, self._next.t_mono_ns - self._last.t_mono_ns)
 
     def _header(self) -> EngineStatus:
-        data = self._json()
-        if data is None:
+        line = self._readline()
+        if line is None:
             self._line = 1
             raise ValueError("the file is empty")
+        data = self._json(line)
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise ValueError("this is no recording of Workbench")
         if not isinstance(data.get("v"), int) or data["v"] > VERSION:
@@ -289,17 +292,20 @@ class Player:
         Raises:
             ValueError: it is no delta, or not whole.
         """
-        while isinstance(data := self._json(), dict) and "published" in data:
-            published: Published = decode(Published, data["published"])
+        while (line := self._readline()) and line.startswith(_PUBLISHED_LINE):
+            published: Published = decode(Published, self._json(line)["published"])
             self._publishing[published.function] = published
-        if data is None:
+        if line is None:
             return None
-        delta: Delta = decode(Delta, data)
+        try:
+            delta: Delta = decode_json(Delta, line)
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"damaged: {error}") from error
         if delta.v > FORMAT:
             raise ValueError("a newer Workbench made this recording: upgrade Workbench")
         return delta
 
-    def _json(self) -> Any:
+    def _readline(self) -> bytes | None:
         try:
             line = self._file.readline(MAX_LINE)
         except OSError as error:
@@ -309,6 +315,9 @@ class Player:
         self._line += 1
         if not line.endswith(b"\n"):
             raise ValueError("the line is too long" if len(line) == MAX_LINE else "the recording breaks off here")
+        return line
+
+    def _json(self, line: bytes) -> Any:
         try:
             return json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -12,7 +12,7 @@ from workbench.client.calls import Method, methods
 from workbench.client.port import EnginePort
 from workbench.client.project import Endpoint
 from workbench.model import errors
-from workbench.model.codec import decode
+from workbench.model.codec import decode_json
 from workbench.model.errors import ApiError, EngineGone, WorkbenchError, api_error
 
 
@@ -44,9 +44,9 @@ class RemoteEngine:
         path = f"/_workbench/v1/call/{method.name}"
         status, body = await self._post(path, json.dumps(arguments).encode(), method.repeatable)
         try:
-            data = json.loads(body)
             if status == 200:
-                return decode(method.answer, data)
+                return decode_json(method.answer, body)
+            data = json.loads(body)
             if not isinstance(data, dict):
                 raise ValueError("an error without a message")
         except ValueError as error:

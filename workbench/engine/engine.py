@@ -825,7 +825,7 @@ class Engine(AttachedResources, AccountResources):
     ) -> tuple[PastInvocation, ...]:
         return await self._recorder.newest(function, status, limit, before)
 
-    async def costs(self, function: str | None = None) -> Costs:
+    async def costs(self, *, function: str | None = None) -> Costs:
         return costs(await self._recorder.used(), self.options.prices, function)
 
     async def changes(self, since: int) -> Delta:

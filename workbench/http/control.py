@@ -15,7 +15,7 @@ from typing import Any
 from workbench.client.calls import methods
 from workbench.client.port import EnginePort
 from workbench.http.messages import Request, Response
-from workbench.model.codec import encode
+from workbench.model.codec import encode_json
 from workbench.model.errors import ApiError, WorkbenchError
 
 PREFIX = "/_workbench/v1/"
@@ -61,7 +61,7 @@ class Control:
             # While nothing ever happened, `since` stays 0 and every delta is a full one.
             if delta.seq != since or not (begun or delta.empty):
                 begun, since = True, delta.seq
-                yield json.dumps(encode(delta), separators=(",", ":")).encode() + b"\n"
+                yield encode_json(delta) + b"\n"
             await asyncio.sleep(FRAME)
 
     async def _call(self, name: str, body: bytes) -> Response:
@@ -83,7 +83,7 @@ class Control:
         except Exception:
             _log.exception("call %s failed", name)
             return _refusal(500, "WorkbenchError", f"the engine failed in '{name}'; its log says more")
-        return _json(200, encode(answer))
+        return _json(200, answer)
 
     async def _code(self, sha256: str) -> Response:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
@@ -100,7 +100,7 @@ def _keyless() -> Response:
 
 
 def _json(status: int, value: Any) -> Response:
-    return Response(status, json.dumps(value, separators=(",", ":")).encode(), list(_JSON))
+    return Response(status, encode_json(value), list(_JSON))
 
 
 def _refusal(status: int, kind: str, message: str) -> Response:

@@ -34,8 +34,14 @@ def run(
     `connect`, if it is one. After a crash of the UI
     itself the traceback is on stderr.
     """
+    import gc
+
     from workbench.tui.app import Outcome, WorkbenchApp
 
+    # What deltas bring has no cycles, and comes by the thousand: looking for cycles after every 700 objects would cost
+    # twice as much as reading them.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     app = WorkbenchApp(connect, saved_events, deploy=deploy, start=start, replay=replay)
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)
