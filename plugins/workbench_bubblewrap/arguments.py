@@ -32,7 +32,7 @@ class Machine:
     setuid: bwrap is installed setuid root, and then refuses some options.
     python, python_prefix: a Python for init, and the tree that it needs, for functions in another language.
     links: top-level links such as /bin -> usr/bin. folders: those that are directories of their own.
-    etc: files and folders below /etc that are shown as they are.
+    etc: files and folders below /etc that are shown as they are. masked: files below /proc that nobody may read.
     """
 
     root: bool
@@ -43,6 +43,7 @@ class Machine:
     links: Mapping[str, str]
     folders: tuple[str, ...] = ()
     etc: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> bool:
@@ -131,7 +132,11 @@ def system(machine: Machine) -> list[str]:
         arguments += ["--symlink", target, link]
     for folder in machine.folders:
         arguments += ["--ro-bind", folder, folder]
-    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
+    # An ordinary user's function would own the settings of its own namespaces.
+    arguments += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    for path in machine.masked:
+        arguments += ["--ro-bind", "/dev/null", path]  # mounted so that devices do not work: it cannot even be opened
+    return arguments
 
 
 def sandbox(

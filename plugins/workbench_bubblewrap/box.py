@@ -25,6 +25,8 @@ from workbench_bubblewrap.arguments import GID, MB, UID, Machine
 
 #: Processes of a sandbox that are not the function's: bubblewrap and init.
 OWN_PROCESSES = 2
+#: Bytes; see `init.NO_CORE`.
+NO_CORE = 1
 #: How much of what bubblewrap and init say on stderr goes into a message.
 MAX_WORDS = 4096
 
@@ -73,7 +75,8 @@ class Box:
         """
         try:
             if cgroups.claim().trees:
-                limit = self._spec.memory_size * MB + MEMORY_SLACK
+                # Files in /tmp are kept in memory and charged to the group.
+                limit = (self._spec.memory_size + self._spec.tmp_size) * MB + MEMORY_SLACK
                 self.group = Cgroup.create(
                     self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.vcpus
                 )
@@ -203,6 +206,8 @@ class Box:
             os.close(init_fd)
             return
         self._init_fd = init_fd
+        with suppress(ProcessLookupError):
+            _forbid_core_dumps(init)
         self._guard("pgid", str(init))
         self._info.set_result(init)
 
@@ -269,3 +274,10 @@ class Box:
     def _set_ended(self, code: int) -> None:
         if not self.ended.done():
             self.ended.set_result(code)
+
+
+def _forbid_core_dumps(init: int) -> None:
+    """The sandbox's filter lets nobody change this limit, init neither. See `init.NO_CORE`."""
+    hard = resource.prlimit(init, resource.RLIMIT_CORE)[1]
+    value = min(NO_CORE, hard) if hard != resource.RLIM_INFINITY else NO_CORE
+    resource.prlimit(init, resource.RLIMIT_CORE, (value, value))

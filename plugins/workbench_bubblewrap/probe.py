@@ -32,6 +32,9 @@ _ETC = (
     "ssl/certs",
     "ssl/openssl.cnf",
 )
+#: The kernel shows these by user, and not by namespace: an ordinary user's functions would see the names of his keys,
+#: where a root engine's have a user of their own.
+_MASKED = ("/proc/keys", "/proc/key-users")
 _INSTALL = {
     "debian": "sudo apt-get install bubblewrap",
     "ubuntu": "sudo apt-get install bubblewrap",
@@ -146,6 +149,7 @@ def _machine(bwrap: str, version: tuple[int, ...]) -> Machine:
         links={str(path): os.readlink(path) for path in tops if path.is_symlink()},
         folders=tuple(str(path) for path in tops if path.is_dir() and not path.is_symlink()),
         etc=tuple(f"/etc/{name}" for name in _ETC if Path("/etc", name).exists()),
+        masked=() if os.geteuid() == 0 else tuple(path for path in _MASKED if Path(path).exists()),
     )
 
 

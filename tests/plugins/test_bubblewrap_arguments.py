@@ -109,12 +109,19 @@ def test_what_is_mounted_is_read_only_and_closed_last() -> None:
     assert options[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
     assert values(options, "--ro-bind", 2) == [
         ("/usr", "/usr"),
+        ("/proc/sys", "/proc/sys"),
         ("/state/client", "/var/runtime"),
         ("/state/task", "/var/task"),
         ("/plugin/init.py", "/run/workbench/init.py"),
     ]
     assert values(options, "--symlink", 2) == [("usr/bin", "/bin"), ("usr/lib", "/lib")]
     assert ("/opt",) in values(options, "--dir")
+
+
+def test_what_the_kernel_shows_by_user_cannot_be_opened() -> None:
+    options = sandbox(machine=replace(ORDINARY, masked=("/proc/keys",)))
+    assert ("/dev/null", "/proc/keys") in values(options, "--ro-bind", 2)
+    assert options.index("/proc/keys") > options.index("--proc")
 
 
 def test_parents_are_made_before_what_is_in_them() -> None:

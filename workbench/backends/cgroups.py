@@ -235,6 +235,13 @@ class Cgroup:
         """The bytes that are charged to the group now."""
         return self._memory(("memory.current",), "memory.usage_in_bytes")
 
+    def held_memory(self) -> int:
+        """Those of them that are no file's: neither /tmp nor what was read from a disk."""
+        if (found := self._by_role.get(Role.MEMORY)) is None:
+            return 0
+        folder, version = found
+        return max(self.current_memory() - _keyed(folder / "memory.stat", "file" if version == 2 else "cache"), 0)
+
     def cpu_seconds(self) -> float:
         """CPU time of all processes that were in the group."""
         if (found := self._by_role.get(Role.CPU)) is None:

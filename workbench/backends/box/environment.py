@@ -27,9 +27,10 @@ from workbench.backends.streams import EventStream
 from workbench.model.errors import BackendError, NoWorkingDirectory
 
 #: What a sandbox may use beyond MemorySize: init, other processes that are not the function's, the kernel's tables.
-#: Files in /tmp are charged to the function's memory, as they are kept in it.
 MEMORY_SLACK = 16 << 20
 MAX_PROCESSES = 1024
+#: Of the kernel's memory, for a file of tmpfs and its name.
+NODE_BYTES = 1024
 
 
 class Box(Protocol):
@@ -100,8 +101,11 @@ class BoxEnvironment:
         await self._box.open()
         self.listener, self.pid, self.layout = self._box.listener, self._box.init, self._box.layout
         self._forget = forget
-        if self._group is None or not self._group.can(Role.MEMORY):
-            self._watch.add(self.id, self._watched)
+        if self._group is not None and self._group.can(Role.MEMORY):
+            self._watched.measure = self._held
+        else:
+            self._watched.more = self._nodes
+        self._watch.add(self.id, self._watched)
         self._box.ended.add_done_callback(lambda _: self._end(self._reason, 0))
 
     async def start(self, process_spec: ProcessSpec) -> int:
@@ -225,6 +229,26 @@ class BoxEnvironment:
     @property
     def _freezer(self) -> Cgroup | None:
         return self._group if self._group is not None and self._group.can(Role.FREEZE) else None
+
+    def _held(self) -> int:
+        """What the kernel's limit, in which /tmp has its room, does not bound: memory that is no file's."""
+        group = self._group
+        assert group is not None
+        try:
+            # The first figure is cheap, and nearly always enough.
+            if self._frozen or group.current_memory() <= self._watched.limit:
+                return 0
+            return group.held_memory()
+        except OSError:  # just removed
+            return 0
+
+    def _nodes(self) -> int:
+        """What files in /tmp take of the kernel's memory besides their content, which its size bounds."""
+        try:
+            tmp = os.statvfs(f"/proc/{self._box.init}/root/tmp")
+        except OSError:  # just ended, or not for us to see
+            return 0
+        return (tmp.f_files - tmp.f_ffree) * NODE_BYTES
 
     def _ask(self, *fields: bytes) -> None:
         """A request that a sandbox which is just ending need not hear."""

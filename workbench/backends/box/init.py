@@ -38,6 +38,8 @@ ADDRESS = ("127.0.0.1", 9001)
 #: Clients try for one second to connect: nothing may be turned away while the engine is busy.
 BACKLOG = 4096
 MAX_FILES = 1024
+#: Bytes of a core dump: with 0 the kernel would still start the helper that the host may name for them.
+NO_CORE = 1
 MAX_MESSAGE = 1 << 20
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
@@ -140,7 +142,7 @@ class Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
 
 def limit(processes: int) -> None:
     os.umask(0o022)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    lower(resource.RLIMIT_CORE, NO_CORE)
     lower(resource.RLIMIT_NOFILE, MAX_FILES)
     if processes:  # where no cgroup limits them
         lower(resource.RLIMIT_NPROC, processes)

@@ -73,6 +73,7 @@ REFUSED: tuple[tuple[str, int, int | None], ...] = (
     ("kexec_file_load", 320, 294),
     ("iopl", 172, None),
     ("ioperm", 173, None),
+    ("modify_ldt", 154, None),
     ("reboot", 169, 142),
     ("sethostname", 170, 161),
     ("setdomainname", 171, 162),
@@ -82,6 +83,7 @@ REFUSED: tuple[tuple[str, int, int | None], ...] = (
 #: Calls that are looked at more closely: x86_64, aarch64.
 CLONE, IOCTL, PERSONALITY = (56, 220), (16, 29), (135, 92)
 SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
+SETRLIMIT, PRLIMIT = (160, 164), (302, 261)
 CLONE3 = 435
 #: The first number that was not assigned when this list was made.
 UNKNOWN_FROM = 464
@@ -89,6 +91,8 @@ UNKNOWN_FROM = 464
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* that clone() takes
 FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
+NETLINK, NETLINK_ROUTE = 16, 0  # of netlink only what tells the interfaces
+RLIMIT_CORE = 4
 TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 PERSONALITIES = (0, 0xFFFFFFFF)  # plain Linux, and the question which one it is
 
@@ -96,7 +100,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 # Offsets in struct seccomp_data. Arguments are compared by their low 32 bits, as the kernel reads these commands:
 # TIOCSTI | 1 << 32 is TIOCSTI (CVE-2019-10063).
-_NUMBER, _ARCH, _FIRST, _SECOND = 0, 4, 16, 24
+_NUMBER, _ARCH, _FIRST, _SECOND, _THIRD = 0, 4, 16, 24, 32
 
 
 def supported(machine: str | None = None) -> bool:
@@ -152,6 +156,29 @@ def program(machine: str | None = None) -> bytes:
     argument_check(PERSONALITY[column], _FIRST, PERSONALITIES, errno.EPERM)
     for call in SOCKETS:
         argument_check(call[column], _FIRST, FAMILIES, errno.EAFNOSUPPORT)
+        add(_EQUAL, call[column], 0, 6)
+        add(_LOAD, _FIRST)
+        add(_EQUAL, NETLINK, 0, 3)
+        add(_LOAD, _THIRD)
+        add(_EQUAL, NETLINK_ROUTE, 1, 0)
+        refuse(errno.EPROTONOSUPPORT)
+        add(_LOAD, _NUMBER)
+    # Who sees to it that there are no core dumps must not be undone: with a limit of 0 bytes the kernel would start a
+    # helper that the host names for them. Many programs set 0, so it succeeds, and changes nothing.
+    add(_EQUAL, SETRLIMIT[column], 0, 4)
+    add(_LOAD, _FIRST)
+    add(_EQUAL, RLIMIT_CORE, 0, 1)
+    refuse(0)
+    add(_LOAD, _NUMBER)
+    add(_EQUAL, PRLIMIT[column], 0, 8)
+    add(_LOAD, _SECOND)
+    add(_EQUAL, RLIMIT_CORE, 0, 5)
+    add(_LOAD, _THIRD)
+    add(_EQUAL, 0, 0, 2)
+    add(_LOAD, _THIRD + 4)
+    add(_EQUAL, 0, 1, 0)  # no new value: a question
+    refuse(0)
+    add(_LOAD, _NUMBER)
     add(_RETURN, _ALLOW)
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 

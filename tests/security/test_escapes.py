@@ -1,0 +1,155 @@
+"""Attacks on the boundary through the public API: a real engine on bubblewrap, as root and as an ordinary user.
+
+The table of attacks is in programs/; docs/security.md says which row of the threat model each belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.endtoend.conftest import eventually
+from tests.security.arena import MEMORY_SIZE, Arena, arena
+from tests.security.table import SPECIAL, attacks
+
+pytestmark = pytest.mark.bubblewrap
+ATTACKS = attacks()
+
+
+ORDINARY = pytest.param("ordinary", marks=pytest.mark.soak)
+
+
+@pytest.fixture(scope="module", params=["root", ORDINARY])
+def host(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    with arena(user=request.param) as opened:
+        yield opened
+        shared = [path for path in opened.state.rglob("*.txt") if path.name in ("shared.txt", "layer.txt")]
+        assert len(shared) >= 2
+        for path in shared:  # the code and the layer that functions have in common
+            assert path.read_text() == "good"
+            assert path.stat().st_mode & 0o022 == 0
+        assert opened.victim.poll() is None
+        os.kill(opened.facts["keeper"], 0)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in SPECIAL])
+def test_nothing_is_got(name: str, host: Arena) -> None:
+    assert host.got(name) == []
+
+
+@pytest.mark.parametrize("user", ["root", ORDINARY])
+def test_the_attacks_bite(user: str) -> None:
+    """The positive control: where there is no boundary, the same programs get something."""
+    tame = {name: attack for name, attack in ATTACKS.items() if attack.bites == "anyone" or attack.bites == user}
+    if os.geteuid() != 0:
+        tame = {name: attack for name, attack in tame.items() if attack.bites == "anyone"}
+    with arena(user=user, backend="subprocess") as opened:
+        blunt = [name for name in tame if not opened.got(name)]
+    assert blunt == []
+    assert len(tame) >= 20
+
+
+# -- resources -------------------------------------------------------------------------------------------------------
+
+
+def killed(answer: dict[str, object]) -> bool:
+    return answer.get("FunctionError") == "Unhandled" and "signal: killed" in str(answer["Payload"])
+
+
+def test_a_fork_bomb_meets_its_limit_and_others_go_on(host: Arena) -> None:
+    answers: list[object] = []
+    bomb = threading.Thread(target=lambda: answers.append(host.run("fork_bomb", "large")))
+    bomb.start()
+    while bomb.is_alive():
+        subprocess.run([sys.executable, "-c", ""], check=True)
+        assert "request" in host.invoke("other")
+        bomb.join(0.1)
+    (answer,) = answers
+    assert answer["Payload"].get("got") == [], answer["Payload"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["eat_memory", "eat_memory_in_children", "eat_memory_in_files"])
+def test_memory_ends_where_it_was_promised_to(name: str, host: Arena) -> None:
+    if name == "eat_memory_in_files" and not host.is_root:
+        pytest.skip("without cgroups memory is measured by process: the kernel does not limit what files hold")
+    assert killed(host.run(name))
+    assert host.got("read_home") == []  # the next environment is as good
+
+
+def test_inodes_are_memory(host: Arena) -> None:
+    answer = host.run("fill_inodes")
+    assert killed(answer) or answer["Payload"].get("got") == []
+
+
+def test_memory_of_files_in_tmp_is_no_memory_of_the_function(host: Arena) -> None:
+    """/tmp has its own size: filling it ends nobody, although it is larger than the function's memory."""
+    assert host.facts["tmp_size"] > MEMORY_SIZE
+    before = host.run("read_shadow")["Payload"]["id"]
+    assert host.got("fill_disk") == []
+    assert host.run("read_shadow")["Payload"]["id"] == before
+
+
+# -- what is left behind ---------------------------------------------------------------------------------------------
+
+
+def test_a_daemon_does_not_outlive_its_function(host: Arena) -> None:
+    host.create("breeder", "attack.handler", programs())
+    host.run("daemonize", "breeder")
+    assert len(eventually(host.strays)) == 1
+    host.client.delete_function(FunctionName="breeder")
+    eventually(lambda: not host.strays(), 5)
+
+
+def test_who_overstays_is_ended_with_all_children(host: Arena) -> None:
+    host.create("sleeper", "attack.handler", programs(), Timeout=1)
+    answer = host.run("overstay", "sleeper")
+    assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
+    assert "Task timed out after 1.00 seconds" in answer["Payload"]["errorMessage"]
+    eventually(lambda: not host.strays(), 5)
+    assert host.run("read_shadow", "sleeper")["Payload"]["got"] == []
+
+
+def test_nothing_runs_between_invocations(host: Arena) -> None:
+    host.create("burner", "attack.handler", programs())
+    seconds = [float(host.run("burn", "burner")["Payload"]["got"][1])]
+    for _ in range(2):
+        time.sleep(1.5)
+        counted, used = map(float, host.run("burn", "burner")["Payload"]["got"])
+        seconds.append(used)
+    assert counted > 1
+    assert seconds[2] - seconds[1] < 0.5  # a thread that nobody stops has most of the time
+
+
+def test_a_flood_of_output_is_cut(host: Arena) -> None:
+    before = resident(host.pid)
+    assert host.got("flood") == []
+    assert resident(host.pid) - before < 50 << 20
+    assert "request" in host.invoke("other")
+
+
+def resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def test_a_forged_report_is_a_line_like_any_other(host: Arena) -> None:
+    forged = str(uuid.uuid4())
+    answer = host.run("forge_log", forged=forged)
+    assert answer["Payload"]["got"] == []
+    newest = json.loads(host.command("history", "--json", "--limit", "1"))
+    assert newest["request_id"] == answer["ResponseMetadata"]["RequestId"]
+    assert forged not in json.dumps({key: value for key, value in newest.items() if key != "event"})
+
+
+def programs() -> dict[str, str]:
+    from tests.security.arena import PROGRAMS
+
+    return {path.name: path.read_text() for path in PROGRAMS.glob("*.py")}
