@@ -17,6 +17,7 @@ from textual.widgets import Input, TextArea
 
 from workbench.client.recording import Player, player_port
 from workbench.model.invocations import InvocationStatus
+from workbench.tui import SavedEvent
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.link import Link
 
@@ -84,6 +85,12 @@ async def fire(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_fire("hello")
 
 
+async def events(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.saved = [SavedEvent("hello", '{"name": "Ada", "n": 1.5, "ok": true}'), SavedEvent("crash", "{}")]
+    app.random.seed(1)
+    await pilot.press("E")
+
+
 async def function(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_function("hello")
 
@@ -130,6 +137,7 @@ SCREENS: tuple[Open, ...] = (
     invocations,
     logs,
     fire,
+    events,
     function,
     alias_editor,
     differences,

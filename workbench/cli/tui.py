@@ -56,6 +56,7 @@ def tui(
         return
     project = find_project()
     template = project.root / "template.yaml"
+    events = project.root / "events"
     attach = _Attach(project)
 
     async def deploy() -> str:
@@ -77,7 +78,8 @@ def tui(
 
         run(
             connect,
-            read_saved_events(project.root / "events"),
+            read_saved_events(events),
+            events_folder=events,
             deploy=deploy if template.exists() else None,
             start=attach.start,
         )

@@ -6,6 +6,7 @@ Importing this package is cheap; Textual is loaded by `run`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.tui.saved import SavedEvent, read_saved_events
@@ -22,17 +23,18 @@ def run(
     connect: Connect,
     saved_events: Sequence[SavedEvent] = (),
     *,
+    events_folder: Path | None = None,
     deploy: Callable[[], Awaitable[str]] | None = None,
     start: Callable[[], Awaitable[None]] | None = None,
     replay: Player | None = None,
 ) -> Outcome:
     """Run the terminal UI until the person leaves; the outcome says what became of the engine.
 
-    `connect` is awaited on the app's own event loop, first when the screen is up and again whenever the engine was
-    lost; a `WorkbenchError` or `OSError` from it is shown and it is tried again. `start` starts an engine where one was
-    lost. `deploy`, if there is something to deploy, answers with a sentence. `replay` is the recording behind
-    `connect`, if it is one. After a crash of the UI
-    itself the traceback is on stderr.
+    `saved_events` are those of `events_folder`, where others can be saved. `connect` is awaited on the app's own event
+    loop, first when the screen is up and again whenever the engine was lost; a `WorkbenchError` or `OSError` from it is
+    shown and it is tried again. `start` starts an engine where one was lost. `deploy`, if there is something to deploy,
+    answers with a sentence. `replay` is the recording behind `connect`, if it is one. After a crash of the UI itself
+    the traceback is on stderr.
     """
     import gc
 
@@ -42,6 +44,6 @@ def run(
     # twice as much as reading them.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    app = WorkbenchApp(connect, saved_events, deploy=deploy, start=start, replay=replay)
+    app = WorkbenchApp(connect, saved_events, events_folder=events_folder, deploy=deploy, start=start, replay=replay)
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
+from pathlib import Path
+from random import Random
 from typing import Any
 
 from textual.app import App, SystemCommand
@@ -14,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from workbench.client.recording import Player
-from workbench.model.errors import ApiError, WorkbenchError
+from workbench.model.errors import ApiError, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.model.text import one_line, sanitize
@@ -26,12 +28,14 @@ from workbench.tui.commands.palette import WorkbenchCommands
 from workbench.tui.edits import Edits
 from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link, LinkState
+from workbench.tui.load import Load, Plan
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.order import Order
-from workbench.tui.saved import SavedEvent, events_for
+from workbench.tui.saved import SavedEvent, events_for, write_saved_event
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
+from workbench.tui.widgets.load_facts import summary as load_summary
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
@@ -52,9 +56,10 @@ class Outcome(Enum):
 class WorkbenchApp(App[Outcome]):
     """The terminal UI.
 
-    `connect` attaches to an engine, and does so again whenever the engine was lost; `start` starts one then. `deploy`
-    deploys the project's template and answers with a sentence. `replay` is the recording that `connect` attaches to, if
-    it is one. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
+    `saved_events` are those of `events_folder`, where others can be saved. `connect` attaches to an engine, and does so
+    again whenever the engine was lost; `start` starts one then. `deploy` deploys the project's template and answers
+    with a sentence. `replay` is the recording that `connect` attaches to, if it is one. `frames` is the pace of
+    pulling; with None only `frame` pulls, for tests.
     """
 
     TITLE = "workbench"
@@ -67,6 +72,7 @@ class WorkbenchApp(App[Outcome]):
         connect: Connect,
         saved_events: Sequence[SavedEvent] = (),
         *,
+        events_folder: Path | None = None,
         deploy: Callable[[], Awaitable[str]] | None = None,
         start: Callable[[], Awaitable[None]] | None = None,
         replay: Player | None = None,
@@ -83,7 +89,11 @@ class WorkbenchApp(App[Outcome]):
         self.edits = Edits(lambda: self.mirror.wall)
         self.replay = replay
         self._replay_told = False
-        self._saved = saved_events
+        self.saved = list(saved_events)
+        self._events_folder = events_folder
+        #: What is fired many times, or was last.
+        self.load: Load | None = None
+        self.random = Random()
         self._frames = frames
         self._last: dict[str, Order] = {}
         self._stopping = False
@@ -182,6 +192,12 @@ class WorkbenchApp(App[Outcome]):
         else:
             self.say(f"Invocation {request_id} is no longer kept.", title="Invocations", bad=True)
 
+    def open_events(self, target: str = "") -> None:
+        """Events on a screen of their own, to be fired at `FUNCTION[:QUALIFIER]`."""
+        from workbench.tui.screens.events import EventsScreen
+
+        self.push_screen(EventsScreen(target or next(iter(sorted(self.mirror.functions)), "")))
+
     # -- firing
     def open_fire(self, name: str, qualifier: str | None = None) -> None:
         """Choose what to fire; with the qualifier already chosen, if there is one."""
@@ -214,7 +230,7 @@ class WorkbenchApp(App[Outcome]):
         self.run_worker(self._fire(order), group="fire")
 
     def _events_of(self, name: str) -> list[SavedEvent]:
-        return events_for(name, self._saved, list(self.mirror.functions))
+        return events_for(name, self.saved, list(self.mirror.functions))
 
     async def _fire(self, order: Order) -> None:
         request = InvokeRequest(
@@ -226,6 +242,42 @@ class WorkbenchApp(App[Outcome]):
             self.say_error(error)
         else:
             self._answers.add(answer(order, result))
+
+    def fire_load(self, plan: Plan) -> None:
+        """Fire as the plan says, without waiting for it here; only one at a time."""
+        load = Load(plan, random=self.random)
+        self.load = load
+        self._last[plan.order.function] = plan.order
+
+        async def work() -> None:
+            try:
+                await load.run(self.link.port)
+            except Exception as error:
+                self.say_error(error)
+            else:
+                if plan.count > 1:
+                    self.say(load_summary(load), title="✓ Fired" if not load.failed else "✗ Fired", timeout=4)
+            if isinstance(self.screen, LiveScreen):
+                self.screen.sync(Changed(link=True))
+
+        self.run_worker(work(), group="load")
+
+    def save_event(self, event: SavedEvent) -> None:
+        """Keep an event beside the project's others, instead of the one of that name.
+
+        Raises:
+            UsageError: there is no project here.
+            OSError: the file cannot be written.
+        """
+        if self._events_folder is None:
+            raise UsageError("there is no project to save events in")
+        write_saved_event(self._events_folder, event)
+        self.saved = sorted([*(other for other in self.saved if other.name != event.name), event], key=lambda e: e.name)
+
+    @property
+    def endpoint(self) -> str | None:
+        """The URL that AWS's clients are given."""
+        return self.link.status.urls.get("lambda") if self.link.status is not None else None
 
     # -- environments
     def ask_kill(self, environment: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,23 @@ def read_saved_events(folder: Path) -> tuple[SavedEvent, ...]:
         except (OSError, UnicodeDecodeError):
             continue
     return tuple(events)
+
+
+def write_saved_event(folder: Path, event: SavedEvent) -> None:
+    """Write an event to its file, in one step; the folder is made if need be. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    beside = folder / f".{event.name}.json.new"
+    beside.write_text(event.text, "utf-8")
+    beside.replace(folder / f"{event.name}.json")
+
+
+def problem_of_name(name: str) -> str:
+    """What is wrong with this as an event's name; nothing if it may be one."""
+    if not name:
+        return "it needs a name"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name):
+        return "letters, digits, - . and _ only, 100 at most"
+    return ""
 
 
 def events_for(function: str, events: Iterable[SavedEvent], functions: Sequence[str] = ()) -> list[SavedEvent]:

@@ -82,6 +82,13 @@ class FireAgain(Command):
     action = "screen.fire_again"
 
 
+class Events(Command):
+    """Open the events, to fire one many times at this function or at the selected alias or version."""
+
+    keys, shown_key, title = "E", "E", "Events and load"
+    action = "screen.events"
+
+
 class Environments(Command):
     """Watch this function's environments, with a chart of how many of its invocations run at once."""
 
@@ -176,6 +183,7 @@ SCREEN: tuple[type[Command], ...] = (
     FireAgain,
     ShowCli,
     Reload,
+    Events,
     Environments,
     Versions,
     Aliases,

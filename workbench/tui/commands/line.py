@@ -86,6 +86,12 @@ def again(app: WorkbenchApp, name: str) -> None:
     app.fire_again(name)
 
 
+@verb(Takes.TARGET, optional=True)
+def events(app: WorkbenchApp, target: str) -> None:
+    """Choose, edit and save events, and fire one many times."""
+    app.open_events(target)
+
+
 @verb(Takes.FUNCTION, optional=True)
 def environments(app: WorkbenchApp, name: str) -> None:
     """Watch the execution environments and their concurrency, of all functions or of one."""

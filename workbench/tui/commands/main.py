@@ -110,6 +110,13 @@ class EnvironmentsScreen(Command):
     action = "screen.environments"
 
 
+class EventsScreen(Command):
+    """Open the events: choose, edit and save them, and fire one many times, with percentiles and a histogram."""
+
+    keys, shown_key, title, footer = "E", "E", "Events and load", "events"
+    action = "screen.events"
+
+
 class CommandLine(Command):
     """Type a command: a verb and what it is done to, completed by tab."""
 
@@ -159,6 +166,7 @@ SCREEN: tuple[type[Command], ...] = (
     Filter,
     Deploy,
     EnvironmentsScreen,
+    EventsScreen,
     Functions,
     Environments,
     Invocations,

@@ -282,6 +282,10 @@ class FunctionScreen(LiveScreen):
     def action_fire_again(self) -> None:
         self.workbench.fire_again(self._view.name)
 
+    def action_events(self) -> None:
+        chosen = f":{self._chosen}" if self._chosen is not None else ""
+        self.workbench.open_events(f"{self._view.name}{chosen}")
+
     def action_diff(self) -> None:
         from workbench.tui.screens.diff import DiffScreen
 
@@ -410,8 +414,7 @@ class FunctionScreen(LiveScreen):
     def action_show_cli(self) -> None:
         from workbench.tui.screens.snippet import Snippet
 
-        status = self.workbench.link.status
-        endpoint = status.urls.get("lambda") if status is not None else None
+        endpoint = self.workbench.endpoint
         draft = self.editor.draft
         if draft is not None and self.focused is not self.versions:
             title, text = "This alias, saved with the aws CLI", aws_cli.save_alias(draft, endpoint)

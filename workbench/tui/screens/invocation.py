@@ -215,8 +215,7 @@ class InvocationScreen(LiveScreen):
 
         if (event := await self._event()) is None:
             return
-        status = self.workbench.link.status
-        endpoint = status.urls.get("lambda") if status is not None else None
+        endpoint = self.workbench.endpoint
         view = self._view
         text = aws_cli.invoke(view.function, view.qualifier, view.type.value, _compact(event), endpoint=endpoint)
         self.workbench.push_screen(Snippet("This invocation with the aws CLI", text))

@@ -189,5 +189,8 @@ class MainScreen(LiveScreen):
     def action_environments(self) -> None:
         self.workbench.open_environments(self.environments.only)
 
+    def action_events(self) -> None:
+        self.workbench.open_events(self.function.name if self.function is not None else "")
+
     def action_deploy(self) -> None:
         self.workbench.start_deploy()

@@ -10,11 +10,11 @@ from textual.content import Content, Span
 from workbench.model.text import sanitize
 from workbench.tui.format import size
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<string>"(?:[^"\\]|\\.)*")'
     r"|(?P<number>-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)|(?P<word>\b(?:true|false|null)\b)"
 )
-_STYLES = {"key": "$text-primary", "string": "$text-success", "number": "$text-accent", "word": "$text-accent"}
+STYLES = {"key": "$text-primary", "string": "$text-success", "number": "$text-accent", "word": "$text-accent"}
 
 
 def payload(text: str, full_size: int) -> Content:
@@ -41,4 +41,4 @@ def coloured(text: str) -> Content:
     """Sanitised text with the tokens of JSON coloured."""
     text = sanitize(text)
     # All at once: adding one style after the other copies them all each time.
-    return Content(text, [Span(*match.span(), _STYLES[match.lastgroup or "word"]) for match in _TOKEN.finditer(text)])
+    return Content(text, [Span(*match.span(), STYLES[match.lastgroup or "word"]) for match in TOKEN.finditer(text)])
