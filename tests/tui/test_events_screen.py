@@ -57,7 +57,8 @@ async def test_it_begins_with_an_event_of_the_function_and_of_no_other(open_face
         await face.press("j", "E")
         assert face.app.screen.area.text == "{}"
         engine.accepted("r-1", "hello", "e-1", event=b'{"fired": 1}')
-        await face.press("escape", "E")
+        await face.press("escape")
+        await face.press("E")
         assert face.app.screen.area.text == '{"fired": 1}'
 
 
