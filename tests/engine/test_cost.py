@@ -66,7 +66,7 @@ async def test_what_is_provisioned_is_paid_from_when_it_was_asked_for_until_it_i
     await made.clock.advance(390)
     await made.engine.delete_provisioned_concurrency(ref)
     await made.clock.advance(5000)
-    (one,) = (await made.engine.costs("f")).functions
+    (one,) = (await made.engine.costs(function="f")).functions
     assert allocations(tmp_path / "state") == [("1", 2, 10, 110), ("1", 1, 110, 500)]
     assert one.provisioned_gb_seconds == pytest.approx(2 * 100 + 500)
 

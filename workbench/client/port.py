@@ -13,8 +13,9 @@ from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.account import AccountSettings
 from workbench.model.cost import Costs
+from workbench.model.forecast import Forecast, WhatIf
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
-from workbench.model.history import InvocationRecord, PastInvocation
+from workbench.model.history import MAX_INVOCATIONS, InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvokeRequest
 from workbench.model.names import Account, FunctionRef
 from workbench.model.records import Deployment
@@ -179,6 +180,19 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
         `workbench.model.cost.cost_of` gives the cost of one invocation at the same prices.
 
         Raises:
+            StateError: the history cannot be read.
+        """
+
+    async def what_if(
+        self, change: WhatIf, *, function: FunctionRef | None = None, limit: int = MAX_INVOCATIONS
+    ) -> Forecast:
+        """The recorded traffic with other concurrency: cold starts, throttles, latency and cost, beside what they were.
+
+        The change is for one function, or for what was invoked by one qualifier or version of it; without `function`,
+        for each one. `limit` takes the newest invocations only. docs/cost.md says what is assumed.
+
+        Raises:
+            UsageError: there is no such traffic, or AWS would refuse the change.
             StateError: the history cannot be read.
         """
 

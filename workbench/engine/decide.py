@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from workbench.engine.rates import Rates
 from workbench.model.attached import NOTHING, Attached
@@ -42,16 +42,26 @@ class Function:
         return self.versions[LATEST]
 
 
+class Placeable(Protocol):
+    """What placement looks at of an environment, be it real or replayed."""
+
+    #: Its processes are gone, and INIT runs again inside the next invocation.
+    bare: bool
+
+
+E = TypeVar("E", bound=Placeable)
+
+
 @dataclass(slots=True)
-class Pool:
+class Pool(Generic[E]):
     """The environments of one version on one backend. `ready` is a stack: the most recently used is on top.
 
     `finishing` have answered their invocation and are about to ask for the next one.
     """
 
-    ready: list[ExecutionEnvironment] = field(default_factory=list)
-    finishing: list[ExecutionEnvironment] = field(default_factory=list)
-    members: dict[str, ExecutionEnvironment] = field(default_factory=dict)
+    ready: list[E] = field(default_factory=list)
+    finishing: list[E] = field(default_factory=list)
+    members: dict[str, E] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,7 +83,7 @@ class Tables:
     functions: dict[str, Function] = field(default_factory=dict)
     #: Why the last environment of a function's version ended.
     last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
-    pools: dict[PoolKey, Pool] = field(default_factory=dict)
+    pools: dict[PoolKey, Pool[ExecutionEnvironment]] = field(default_factory=dict)
     scaling: Rates = field(default_factory=lambda: Rates(10))
     requests: Rates = field(default_factory=lambda: Rates(1))
 
@@ -142,6 +152,14 @@ def pick(alias: Alias, draw: float) -> str:
     return alias.version
 
 
+def admit_ahead(pool: Pool[E], requests: Rates, scope: tuple[str, str], provisioned: int, now: int) -> bool:
+    """Can one of a version's provisioned environments take an invocation now? `scope` is the version's key.
+
+    What comes beyond their number, or beyond their requests in a second, spills over.
+    """
+    return bool(pool.ready or pool.finishing) and requests.has(scope, provisioned * REQUESTS_PER_SECOND, now)
+
+
 def admit(tables: Tables, name: str, now: int, *, synchronous: bool) -> str | None:
     """None when there is room for one more on-demand invocation of a function, else AWS's throttle reason.
 
@@ -193,13 +211,13 @@ class Road(Enum):
 
 
 @dataclass(slots=True)
-class Placement:
+class Placement(Generic[E]):
     road: Road
-    environment: ExecutionEnvironment | None
+    environment: E | None
     why: str
 
 
-def place(pool: Pool, last_end: str | None = None) -> Placement:
+def place(pool: Pool[E], last_end: str | None = None) -> Placement[E]:
     """The most recently used ready environment; else one that is about to be ready; else a cold start.
 
     `last_end` is why the version's last environment ended, for people who wonder why there is none.
@@ -213,3 +231,8 @@ def place(pool: Pool, last_end: str | None = None) -> Placement:
         why = f"the last environment ended: {last_end}" if last_end else "no environment yet"
         return Placement(Road.COLD, None, f"cold: {why}")
     return Placement(Road.COLD, None, f"cold: all {len(pool.members)} environments busy")
+
+
+def reclaim_seconds(idle_stop: float) -> float:
+    """How often one looks for environments that have been idle for `idle_stop` seconds."""
+    return max(idle_stop / 20, 0.05)

@@ -31,6 +31,7 @@ from workbench.engine.decide import (
     grow,
     place,
     pool_key,
+    reclaim_seconds,
     route,
 )
 from workbench.engine.deployments import Deployments
@@ -44,6 +45,7 @@ from workbench.engine.ports import ListenerFactory, Runtimes, Sender, Store, Sto
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
 from workbench.engine.recorder import Recorder
+from workbench.engine.replay import Setting
 from workbench.engine.resources import urls
 from workbench.engine.resources.account import AccountResources
 from workbench.engine.resources.attached import AttachedResources
@@ -53,6 +55,7 @@ from workbench.engine.sandbox import Contents
 from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
 from workbench.engine.stream import RATE, Stream
+from workbench.engine.what_if import Recorded, forecast
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
@@ -70,8 +73,9 @@ from workbench.model.errors import (
     UsageError,
     WorkbenchError,
 )
+from workbench.model.forecast import Forecast, WhatIf
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
-from workbench.model.history import InvocationRecord, PastInvocation
+from workbench.model.history import MAX_INVOCATIONS, InvocationRecord, PastInvocation
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.layers import LayerPolicy, LayerStatement, LayerVersion, NewLayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
@@ -399,7 +403,9 @@ class Engine(AttachedResources, AccountResources):
         images = self.options.image_backend() if version.code.image is not None else None
         return named or images or self._default_backend
 
-    def _take(self, invocation: Invocation, pool: Pool, placement: Placement) -> bool:
+    def _take(
+        self, invocation: Invocation, pool: Pool[ExecutionEnvironment], placement: Placement[ExecutionEnvironment]
+    ) -> bool:
         """Give the invocation the environment that it was placed in; False if that is one to be made."""
         environment = placement.environment
         if environment is None:
@@ -424,7 +430,12 @@ class Engine(AttachedResources, AccountResources):
             self._place_again(invocation)
 
     async def _cold_start(
-        self, invocation: Invocation, identity: str, pool: Pool, backend: str, ahead: Spare | str
+        self,
+        invocation: Invocation,
+        identity: str,
+        pool: Pool[ExecutionEnvironment],
+        backend: str,
+        ahead: Spare | str,
     ) -> None:
         try:
             host = await self.backend(backend)
@@ -606,7 +617,7 @@ class Engine(AttachedResources, AccountResources):
     async def _reclaim(self) -> None:
         """End environments that have been idle for long, and those that have lived long once they are free."""
         while True:
-            await self._clock.sleep(max(self.options.idle_stop / 20, 0.05))
+            await self._clock.sleep(reclaim_seconds(self.options.idle_stop))
             self._spares.sweep()
             born = self._clock.monotonic_ns() - int(self.options.max_life * 1e9)
             horizon = self._clock.monotonic_ns() - int(self.options.idle_stop * 1e9)
@@ -625,7 +636,7 @@ class Engine(AttachedResources, AccountResources):
                 return
         raise ResourceNotFound(f"there is no running environment '{environment}'")
 
-    def _pools(self) -> list[Pool]:
+    def _pools(self) -> list[Pool[ExecutionEnvironment]]:
         return [*self._tables.pools.values(), *self._provisioned.pools()]
 
     # -- control plane
@@ -827,6 +838,27 @@ class Engine(AttachedResources, AccountResources):
 
     async def costs(self, *, function: str | None = None) -> Costs:
         return costs(await self._recorder.used(), self.options.prices, function)
+
+    async def what_if(
+        self, change: WhatIf, *, function: FunctionRef | None = None, limit: int = MAX_INVOCATIONS
+    ) -> Forecast:
+        invocations = await self._recorder.newest(None, None, limit, None)
+        allocations = (await self._recorder.used()).allocations
+        options = self.options
+        setting = Setting(
+            concurrency_limit=self._tables.concurrency_limit,
+            scaling_rate=self._tables.scaling_rate,
+            idle_stop=options.idle_stop,
+            max_life=options.max_life,
+            claim_seconds=_CLAIM_SECONDS,
+            reserved={
+                name: known.attached.reserved
+                for name, known in self._tables.claimants.items()
+                if known.attached.reserved is not None
+            },
+        )
+        recorded = Recorded(invocations=invocations, allocations=allocations)
+        return await asyncio.to_thread(forecast, recorded, setting, change, options.prices, function)
 
     async def changes(self, since: int) -> Delta:
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())

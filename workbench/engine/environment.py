@@ -71,7 +71,7 @@ class ExecutionEnvironment:
         id: str,
         version: FunctionVersion,
         host: BackendHost,
-        pool: Pool,
+        pool: Pool[ExecutionEnvironment],
         initialization: InitializationType = InitializationType.ON_DEMAND,
     ) -> None:
         self.id = id

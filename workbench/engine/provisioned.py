@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.engine.backend_host import BackendHost
-from workbench.engine.decide import REQUESTS_PER_SECOND, Function, Pool, Tables
+from workbench.engine.decide import REQUESTS_PER_SECOND, Function, Pool, Tables, admit_ahead
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.rates import Rates
 from workbench.model import events as ev
@@ -34,7 +34,7 @@ class _Fleet:
 
     version: FunctionVersion
     wanted: int
-    pool: Pool = field(default_factory=Pool)
+    pool: Pool[ExecutionEnvironment] = field(default_factory=Pool)
     states: dict[str, EnvironmentState] = field(default_factory=dict)
     #: What INIT took in those that are through with it, in milliseconds.
     initialised: dict[str, float] = field(default_factory=dict)
@@ -71,20 +71,19 @@ class ProvisionedEnvironments:
     def admit(self, version: FunctionVersion, now: int) -> bool:
         """Can one of a version's environments take an invocation now? Then it counts as one of its requests."""
         fleet = self._fleets.get(version.key)
-        if fleet is None or not fleet.serving or not (fleet.pool.ready or fleet.pool.finishing):
+        if fleet is None or not fleet.serving:
             return False
-        rate = fleet.wanted * REQUESTS_PER_SECOND
-        if not self._requests.has(version.key, rate, now):
+        if not admit_ahead(fleet.pool, self._requests, version.key, fleet.wanted, now):
             return False
-        self._requests.take(version.key, rate, now)
+        self._requests.take(version.key, fleet.wanted * REQUESTS_PER_SECOND, now)
         return True
 
-    def pool(self, version: FunctionVersion) -> Pool | None:
+    def pool(self, version: FunctionVersion) -> Pool[ExecutionEnvironment] | None:
         """The environments that may serve an invocation of this version, if any are provisioned and all are there."""
         fleet = self._fleets.get(version.key)
         return fleet.pool if fleet is not None and fleet.serving else None
 
-    def pools(self) -> list[Pool]:
+    def pools(self) -> list[Pool[ExecutionEnvironment]]:
         """Every pool, serving or not."""
         return [fleet.pool for fleet in self._fleets.values()]
 

@@ -30,7 +30,7 @@ from workbench.model.invocations import InvocationResult, QueuedEvent
 from workbench.model.outcomes import Condition, Ending
 
 RETRY_SECONDS = (60.0, 120.0)
-_BACK_OFF_FIRST, _BACK_OFF_LAST = 1.0, 300.0
+BACK_OFF_FIRST, BACK_OFF_LAST = 1.0, 300.0
 _log = logging.getLogger("workbench.queue")
 
 
@@ -100,13 +100,13 @@ class EventQueue:
         self._spawn(self._deliver(event))
 
     async def _deliver(self, event: QueuedEvent) -> None:
-        back_off = _BACK_OFF_FIRST
+        back_off = BACK_OFF_FIRST
         result: InvocationResult | None = None
         refusal: tuple[int, str] | None = None
         throttled = False
         while not self.closed:
             # Nothing is ever due later than the longest pause; a clock that was set back must not make it so.
-            wait = min(event.due - self._clock.time(), _BACK_OFF_LAST)
+            wait = min(event.due - self._clock.time(), BACK_OFF_LAST)
             if wait > 0:
                 await (self._room(event.function, wait) if throttled else self._clock.sleep(wait))
                 if self.closed:
@@ -131,7 +131,7 @@ class EventQueue:
                 elif not throttled:
                     _log.warning("event %s will be tried again: %s", event.request_id, error)
                 event = replace(event, due=self._clock.time() + back_off)
-                back_off = min(back_off * 2, _BACK_OFF_LAST)
+                back_off = min(back_off * 2, BACK_OFF_LAST)
             else:
                 if result.function_error is None:
                     await self._end(event, Condition.SUCCESS, event.attempts + 1, result, None)

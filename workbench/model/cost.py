@@ -6,6 +6,7 @@ Source: AWS Lambda pricing. docs/cost.md says what is counted and what is not.
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -160,6 +161,32 @@ def cost_of_one(
         storage_mb_ms=billed_ms * max(ephemeral_storage - FREE_STORAGE, 0),
     )
     return _bill(usage, prices, prices.rates[architecture].duration[0].price)
+
+
+def usages(ran: Iterable[tuple[PastInvocation, int, bool]]) -> tuple[Usage, ...]:
+    """What invocations used, added up: each with the milliseconds it is billed and whether it ran on what was
+    provisioned, which need not be as it was recorded."""
+    sums: defaultdict[tuple[str, str, str, bool], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for past, billed_ms, provisioned in ran:
+        month = time.strftime("%Y-%m", time.gmtime(past.wall))
+        found = sums[past.function, month, past.architecture, provisioned]
+        found[0] += 1
+        found[1] += requests_of(past.type, past.event_size)
+        found[2] += billed_ms * past.memory_size
+        found[3] += billed_ms * max(past.ephemeral_storage - FREE_STORAGE, 0)
+    return tuple(
+        Usage(
+            function=function,
+            month=month,
+            architecture=architecture,
+            provisioned=provisioned,
+            invocations=invocations,
+            requests=requests,
+            mb_ms=mb_ms,
+            storage_mb_ms=storage_mb_ms,
+        )
+        for (function, month, architecture, provisioned), (invocations, requests, mb_ms, storage_mb_ms) in sums.items()
+    )
 
 
 def costs(used: Used, prices: Prices, function: str | None = None) -> Costs:
