@@ -56,7 +56,11 @@ class Calls:
         from requests.exceptions import RequestException
 
         try:
-            return work(self._client())
+            client = self._client()
+            try:
+                return work(client)
+            finally:
+                _let_go(client)
         except APIError as error:
             raise Refused(what, str(error.explanation or error), error.status_code or 0) from error
         except (DockerException, RequestException) as error:
@@ -74,3 +78,9 @@ class Calls:
             self._local.client = client
             self._clients.append(client)
         return client
+
+
+def _let_go(client: Any) -> None:
+    """Close idle connections to a Unix socket: the package keeps one for each URL, and URLs do not recur."""
+    if (pools := getattr(client.get_adapter(client.base_url), "pools", None)) is not None:
+        pools.clear()

@@ -237,7 +237,7 @@ async def test_a_layer_is_shown_at_opt(tmp_path: Path) -> None:
 async def subject_running(environment: Any) -> AsyncIterator[Any]:
     from workbench.testing.kit import Running
 
-    running = Running(environment, mounts=True)
+    running = Running(environment, mounts=True, task=Path())
     try:
         yield running
     finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -19,16 +19,31 @@ from workbench.backends.api import (
     ProcessExited,
     ProcessSpec,
 )
+from workbench.model.errors import WorkbenchError
 from workbench.model.runtimes import RuntimeVersion
 
 #: No single step of a check may take longer.
 PATIENCE = 10.0
+
+#: A program that says when it runs, and then does nothing for longer than any check takes.
+SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 
 T = TypeVar("T")
 
 
 class NotConforming(AssertionError):
     """The backend breaks the contract."""
+
+
+Check = Callable[["Subject"], Awaitable[None]]
+#: All checks, by what they hold.
+CHECKS: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    """Make a function one of the checks."""
+    CHECKS[getattr(function, "__name__", "")] = function
+    return function
 
 
 def expect(holds: object, otherwise: str) -> None:
@@ -50,14 +65,45 @@ class Subject:
     @asynccontextmanager
     async def environment(self, *, memory_size: int = 128, network: Network | None = None) -> AsyncIterator[Running]:
         """An environment that is stopped at the end; by default on the narrowest network that the backend has."""
+        spec = self.spec(memory_size=memory_size, network=network)
+        environment = await in_time(self.backend.launch(spec), "launch")
+        running = Running(environment, self.backend.capabilities.mounts, spec.task)
+        try:
+            yield running
+        except BaseException:
+            with suppress(NotConforming, WorkbenchError):  # what went wrong first says more
+                await running.end()
+            raise
+        await running.end()
+
+    @property
+    def last_id(self) -> str:
+        """The id that the last environment should have."""
+        return f"conformance-{os.getpid()}-{self.made}"
+
+    def maker(self) -> str:
+        """How another process makes the same backend: `module:class`, called without arguments.
+
+        Raises:
+            NotConforming: nothing importable does.
+        """
+        kind = type(self.backend)
+        if "<locals>" in kind.__qualname__ or kind.__module__ == "__main__":
+            raise NotConforming(
+                f"another process cannot import {kind.__qualname__}: define the backend's class at the top of a module"
+            )
+        return f"{kind.__module__}:{kind.__qualname__}"
+
+    def spec(self, *, memory_size: int = 128, network: Network | None = None) -> EnvironmentSpec:
+        """What to launch: an environment with a folder of its own at /var/task."""
         self.made += 1
         task = self.folder / f"task{self.made}"
         task.mkdir(mode=0o755)
         (task / "file").write_text("from the host")
         networks = self.backend.capabilities.networks
         narrowest = next(one for one in (Network.NONE, Network.INTERNET, Network.HOST) if one in networks)
-        spec = EnvironmentSpec(
-            id=f"conformance-{os.getpid()}-{self.made}",
+        return EnvironmentSpec(
+            id=self.last_id,
             function="conformance",
             version="1",
             runtime=self.runtime,
@@ -66,13 +112,6 @@ class Subject:
             memory_size=memory_size,
             network=network or narrowest,
         )
-        environment = await in_time(self.backend.launch(spec), "launch")
-        running = Running(environment, self.backend.capabilities.mounts, task)
-        try:
-            yield running
-        finally:
-            await in_time(environment.stop(0), "stop")
-            await running.close()
 
 
 @dataclass
@@ -94,13 +133,13 @@ class Running:
             self.events.append(event)
             self._news.set()
 
-    async def start(self, code: str, *, env: Mapping[str, str] | None = None) -> Program:
-        """Run a Python program."""
+    async def start(self, code: str, *, env: Mapping[str, str] | None = None, read: bool = True) -> Program:
+        """Run a Python program; unless `read`, nobody reads its output until `Output.resume`."""
         layout = self.environment.layout
         variables = {"LANG": "C.UTF-8", **(env or {})}
         if self.mounts:  # as on AWS; an interpreter with a shared library needs it
             variables["LD_LIBRARY_PATH"] = "/var/lang/lib"
-        read, write = os.pipe()
+        source, write = os.pipe()
         try:
             spec = ProcessSpec(
                 name="program",
@@ -111,11 +150,11 @@ class Running:
             )
             handle = await in_time(self.environment.start(spec), "start")
         except BaseException:
-            os.close(read)
+            os.close(source)
             raise
         finally:
             os.close(write)
-        return Program(handle, Output(read), variables)
+        return Program(handle, Output(source, reading=read), variables)
 
     async def exit_of(self, program: Program) -> ProcessExited:
         """Wait for a program's end."""
@@ -130,10 +169,15 @@ class Running:
 
         return await in_time(wait(), "the ProcessExited event")
 
+    async def end(self) -> None:
+        """Stop it, and read its events."""
+        await in_time(self.environment.stop(0), "stop")
+        await self.close()
+
     async def close(self) -> None:
         """Read the events to their end."""
         assert self._reader is not None
-        await in_time(self._reader, "the end of the events")
+        await in_time(asyncio.shield(self._reader), "the end of the events")
         if self.environment.listener is not None:
             self.environment.listener.close()
 
@@ -141,13 +185,18 @@ class Running:
 class Output:
     """What a program writes, read as it comes."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, reading: bool = True) -> None:
         self._descriptor = descriptor
         os.set_blocking(descriptor, False)
         self._text = bytearray()
         self._more = asyncio.Event()
         self._over = False
-        asyncio.get_running_loop().add_reader(descriptor, self._readable)
+        if reading:
+            self.resume()
+
+    def resume(self) -> None:
+        """Begin to read."""
+        asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
 
     def _readable(self) -> None:
         chunk = os.read(self._descriptor, 65536)
@@ -194,9 +243,13 @@ class Program:
 
 
 async def in_time(step: Awaitable[T], what: str) -> T:
-    """Await one step of a check."""
+    """Await one step of a check. A call of a backend raises nothing but the errors of `workbench.model.errors`."""
     try:
         async with asyncio.timeout(PATIENCE):
             return await step
     except TimeoutError:
         raise NotConforming(f"{what}: not within {PATIENCE:g} s") from None
+    except (NotConforming, WorkbenchError):
+        raise
+    except Exception as error:
+        raise NotConforming(f"{what} raised {type(error).__name__}: {error}") from error

@@ -6,13 +6,12 @@ Inherit, and say what your backend is:
         def backend(self) -> Backend:
             return MyBackend()
 
-or run them against an installed one: `WORKBENCH_BACKEND=NAME pytest --pyargs workbench.testing.suite`.
+or run them against an installed one: `pytest --pyargs workbench.testing.suite --workbench-backend=NAME`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,14 @@ import pytest
 from workbench.backends.api import Backend
 from workbench.model.runtimes import RuntimeVersion
 from workbench.testing import conformance
+from workbench.testing.pytest_plugin import OPTION
 
 
 class BackendConformance:
     """One test for each check. Override `backend`, and `runtime` to run on another interpreter."""
 
     def backend(self) -> Backend:
-        """A new backend, not yet open."""
+        """A new backend, not yet open. Its class can be imported, and called without arguments."""
         raise NotImplementedError
 
     def runtime(self) -> RuntimeVersion | None:
@@ -38,10 +38,16 @@ class BackendConformance:
         asyncio.run(conformance.run(conformance.CHECKS[name], self.backend(), tmp_path, self.runtime()))
 
 
-if "WORKBENCH_BACKEND" in os.environ:
+class TestInstalledBackend(BackendConformance):
+    """The backend that the command line names."""
 
-    class TestInstalledBackend(BackendConformance):
-        """The backend that the environment variable names."""
+    name = ""
 
-        def backend(self) -> Backend:
-            return conformance.find(os.environ["WORKBENCH_BACKEND"])
+    @pytest.fixture(autouse=True)
+    def _named(self, request: pytest.FixtureRequest) -> None:
+        self.name = request.config.getoption(OPTION) or ""
+        if not self.name:
+            pytest.fail(f"say which backend: {OPTION}=NAME", pytrace=False)
+
+    def backend(self) -> Backend:
+        return conformance.find(self.name)
