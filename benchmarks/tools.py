@@ -73,10 +73,13 @@ def command(*argv: str, env: dict[str, str]) -> None:
 
 @contextmanager
 def project() -> Iterator[dict[str, str]]:
-    """The environment of a command that works on the samples with a state folder of its own."""
+    """The environment of a command that works on the samples with a state folder of its own.
+
+    Compiled modules are kept, as they are wherever Python was not told otherwise.
+    """
     with tempfile.TemporaryDirectory(prefix="workbench-benchmark-") as folder:
         yield {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "WORKBENCH_PROJECT": str(SAMPLES),
             "WORKBENCH_STATE": f"{folder}/state",
             "WORKBENCH_PARAMETERS": "PythonRuntime=python{}.{}".format(*sys.version_info),

@@ -67,14 +67,17 @@ def tui(
         lines += [f"{name} has left the template" for name in await app.left_template(port, project, template)]
         return "; ".join(lines) if lines else "nothing has changed"
 
-    from workbench.client.recording import recorded
     from workbench.tui import read_saved_events, run
 
     with _tape(record) as tape:
 
         async def connect() -> EnginePort:
             port = await attach()
-            return recorded(port, tape) if tape is not None else port
+            if tape is None:
+                return port
+            from workbench.client.recording import recorded
+
+            return recorded(port, tape)
 
         run(
             connect,

@@ -9,13 +9,12 @@ from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
-from workbench.client.recording import Player
 from workbench.model.errors import ApiError, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
@@ -36,6 +35,9 @@ from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.widgets.load_facts import summary as load_summary
+
+if TYPE_CHECKING:
+    from workbench.client.recording import Player
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.model.errors import EngineGone
 from workbench.model.functions import Alias
 from workbench.model.names import FunctionRef
 from workbench.tui.alias_draft import Draft
 from workbench.tui.format import version as short
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 #: Edits that are remembered.
 KEPT = 100

@@ -6,16 +6,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.live.view import EngineStatus
 from workbench.model.errors import EngineGone, WorkbenchError
 from workbench.tui.mirror import Changed, Mirror
 
+if TYPE_CHECKING:  # with all that the port speaks of, a tenth of a second that the first picture need not wait for
+    from workbench.client.port import EnginePort
+
 #: What an engine that cannot be reached, or read, comes as.
 _LOST = (WorkbenchError, OSError, EOFError, ValueError)
 
-Connect = Callable[[], Awaitable[EnginePort]]
+Connect = Callable[[], Awaitable["EnginePort"]]
 
 
 class LinkState(Enum):
