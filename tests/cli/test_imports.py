@@ -10,7 +10,7 @@ import pytest
 from tests.endtoend.conftest import Shell, shell
 
 __all__ = ["shell"]
-HEAVY = {"textual", "rich", "botocore", "boto3", "docker", "pydantic", "samtranslator", "cfnlint", "pytest"}
+HEAVY = {"textual", "rich", "botocore", "boto3", "docker", "msgspec", "pydantic", "samtranslator", "cfnlint", "pytest"}
 RUN = """
 import os, sys
 from workbench.cli import main
@@ -47,3 +47,10 @@ def test_the_backend_contract_loads_nothing_of_ours_but_the_model() -> None:
     code = "import workbench.backends.api, sys; print(*[n for n in sys.modules if n.startswith('workbench.')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {name.split(".")[1] for name in loaded} == {"backends", "model"}
+
+
+def test_the_uis_first_picture_does_not_wait_for_the_port() -> None:
+    code = "import workbench.tui.app, sys; print(*[n for n in sys.modules if n.startswith('workbench.')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "workbench.tui.app" in loaded
+    assert not {"workbench.client.port", "workbench.client.recording", "workbench.client.remote"} & set(loaded)

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from random import Random
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.tui.order import Order
 from workbench.tui.placeholders import fill, has_any
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 #: The most invocations of one load, and the most that are under way at once.
 MOST, MOST_AT_ONCE = 100_000, 1_000
