@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from workbench.cli.output import dollars, echo, write_bytes
+from workbench.cli.what_if import what_if
 from workbench.model.errors import UsageError
 from workbench.model.invocations import InvocationStatus
 
@@ -21,19 +22,22 @@ if TYPE_CHECKING:
 
 
 class _ListByDefault(TyperGroup):
-    """`history` and `history NAME` mean `history list`."""
+    """`history` and `history NAME` mean `history list`, with `--what-if` they mean `history what-if`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
-            args = ["list", *args]
+            asked = any(arg == "--what-if" or arg.startswith("--what-if=") for arg in args)
+            args = ["what-if" if asked else "list", *args]
         return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
     cls=_ListByDefault,
-    help="What ran: list it (also: history [NAME]), show one invocation, fire its event again.",
+    help="What ran: list it (also: history [NAME]), show one invocation, fire its event again. With --what-if "
+    "provisioned=N: what it would have been with other concurrency.",
     rich_markup_mode=None,
 )
+app.command("what-if")(what_if)
 RequestId = Annotated[str, typer.Argument(help="As the list shows it.", metavar="REQUEST_ID")]
 #: Invocations that one call of the engine brings.
 _PAGE = 500
