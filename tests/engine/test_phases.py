@@ -95,6 +95,7 @@ async def test_an_init_inside_an_invocation_shares_the_functions_timeout_with_th
         await made.clock.advance(0.99)
         assert not second.done()
         await made.clock.advance(0.02)
+        assert second.done()
         assert (await second).status is InvocationStatus.TIMEOUT
         assert (await second).duration_ms == 1000.0
         assert deadlines == pytest.approx([1.0, 0.3], abs=0.002)
@@ -102,8 +103,10 @@ async def test_an_init_inside_an_invocation_shares_the_functions_timeout_with_th
 
 async def test_a_function_that_only_raises_is_not_reset(stage: World) -> None:
     await stage.create()
-    assert (await fire(stage, "raise")).status is InvocationStatus.ERROR
+    raising = await fire(stage, "raise")
+    assert raising.status is InvocationStatus.ERROR
     again = await fire(stage)
+    assert again.environment == raising.environment
     assert (again.duration_ms, stage.backend.environments[0].calls.count("start runtime")) == (100.0, 1)
 
 

@@ -46,7 +46,10 @@ class Inversion:
             ValueError: `old` does not stand in it once.
         """
         if (count := text.count(self.old)) != 1:
-            raise ValueError(f"{self.rule.text!r}: what is to be replaced stands {count} times in {self.file}")
+            raise ValueError(
+                f"{self.rule.text!r}: {self.old!r} stands {count} times in {self.file}; say in tests/inversions/*.toml "
+                "what breaks the rule now"
+            )
         return text.replace(self.old, self.new)
 
 
