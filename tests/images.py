@@ -34,13 +34,13 @@ def pythons() -> dict[str, Program]:
     return {minor: python for minor, python in found.items() if python is not None}
 
 
-def build(client: Any) -> None:
-    """Make the image, by a `docker.APIClient`."""
+def build(client: Any, name: str = NAME, *, languages: bool = True) -> None:
+    """Make the image, by a `docker.APIClient`; without languages it is small and quickly made."""
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
-            Maker(tar).make()
+            Maker(tar).make(languages=languages)
         file.seek(0)
-        answer = client.import_image_from_data(file, repository=NAME, tag="latest")
+        answer = client.import_image_from_data(file, repository=name, tag="latest")
         if "error" in answer:
             raise RuntimeError(answer)
 
@@ -53,15 +53,16 @@ class Maker:
         self._added: set[str] = set()
         self._needed: set[Path] = set()
 
-    def make(self) -> None:
+    def make(self, *, languages: bool) -> None:
         for folder in FOLDERS:
             self._folder(folder)
         for link in ("bin", "lib", "lib64"):
             self._folder(f"usr/{link}")
             self._link(link, f"usr/{link}")
-        self._pythons()
-        if node := shutil.which("node"):
-            self._file(Path(node).resolve(), "var/lang/bin/node")
+        if languages:
+            self._pythons()
+            if node := shutil.which("node"):
+                self._file(Path(node).resolve(), "var/lang/bin/node")
         for name in PROGRAMS:
             if path := shutil.which(name, path="/usr/bin:/bin"):
                 self._file(Path(path).resolve(), f"usr/bin/{name}")

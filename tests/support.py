@@ -10,6 +10,7 @@ INSTALL = {
     "bwrap": "apt-get install bubblewrap",
     "cc": "apt-get install gcc libc6-dev",
     "curl": "apt-get install curl",
+    "dockerd": "apt-get install docker.io",
     "docker": "apt-get install docker.io, and start it; or see https://docs.docker.com/engine/install/",
     "node": "apt-get install nodejs, or brew install node",
     "tmux": "apt-get install tmux, or brew install tmux",

@@ -22,7 +22,7 @@ from workbench.model.runtimes import RuntimeVersion
 from workbench_docker import daemon, images, python
 from workbench_docker.calls import Calls
 from workbench_docker.configuration import PYTHON
-from workbench_docker.container import Container, Maker, remove
+from workbench_docker.container import Container, Maker, NoImage, remove
 from workbench_docker.images import Image
 
 #: Each environment has a user of its own, far above the users that a system has; as on AWS where the daemon maps users.
@@ -102,18 +102,25 @@ class DockerBackend:
             raise BackendError("the docker backend is not open")
         if spec.network not in self.capabilities.networks:
             raise BackendError(f"the docker backend has no network '{spec.network}'")
-        maker, image = self._maker, await self._image(spec.runtime)
-        user = self._user(spec)
-        environment = BoxEnvironment(
-            spec, lambda on_message: Container(maker, spec, image, user, on_message), self._watch
-        )
-        await environment.launch(self._environments.discard)
+        try:
+            environment = await self._launch(self._maker, spec)
+        except NoImage:  # it has gone since it was found: the daemon may be another one by now
+            self._images.clear()
+            environment = await self._launch(self._maker, spec)
         if self._closed:
             await environment.stop(0)
             if environment.listener is not None:
                 environment.listener.close()
             raise BackendError("the docker backend was closed meanwhile")
         self._environments.add(environment)
+        return environment
+
+    async def _launch(self, maker: Maker, spec: EnvironmentSpec) -> BoxEnvironment:
+        image, user = await self._image(spec.runtime), self._user(spec)
+        environment = BoxEnvironment(
+            spec, lambda on_message: Container(maker, spec, image, user, on_message), self._watch
+        )
+        await environment.launch(self._environments.discard)
         return environment
 
     async def aclose(self) -> None:

@@ -66,6 +66,8 @@ def container(
         "Entrypoint": [*command, f"{PYTHON}/init.py", f"{DOOR}/{CHANNEL}", "0", "1", "0", *filters],
         "Cmd": [],
         "Healthcheck": {"Test": ["NONE"]},
+        # A daemon that is stopped need not wait for functions, nor for an init that hears no signal.
+        "StopSignal": "SIGKILL",
         "WorkingDir": "/",
         # Init's alone: a process gets just what it is started with.
         "Env": ["LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="],

@@ -29,6 +29,10 @@ LOOK_EVERY = 0.1
 MAX_WORDS = 4096
 
 
+class NoImage(BackendError):
+    """The image of a container is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """What all containers of a backend have in common; most of it is what `configuration.container` takes."""
@@ -157,7 +161,12 @@ class Container:
                 "workbench.function": self._spec.function,
             },
         )
-        made = await self._maker.calls("make a container", lambda client: client.create_container_from_config(body))
+        try:
+            made = await self._maker.calls("make a container", lambda client: client.create_container_from_config(body))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            raise NoImage(error.message) from error
         self._id = made["Id"]
         if self._spec.runtime.image is not None:
             names = await self._maker.calls("look for extensions", lambda client: images.extensions(client, made["Id"]))

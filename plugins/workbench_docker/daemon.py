@@ -83,6 +83,13 @@ def start_command() -> str:
     return "start the daemon: sudo dockerd"
 
 
+def restart_command() -> str:
+    """How a daemon that hangs is brought back to life on this machine."""
+    if Path("/run/systemd/system").exists():
+        return "sudo systemctl restart docker"
+    return "end the daemon, dockerd, and start it again"
+
+
 def _ask(path: str) -> Found:
     version = _get(path, "/version")
     if version["KernelVersion"] != platform.release():
@@ -99,6 +106,8 @@ def _explain(whys: list[tuple[str, Exception]]) -> Found:
         if isinstance(error, PermissionError):
             return _unusable(f"this user may not use {path}", "sudo usermod -aG docker $USER, then log in again")
     for path, error in whys:
+        if isinstance(error, TimeoutError):
+            return _unusable(f"the Docker daemon at {path} hangs: no answer in {PATIENCE:g} s", restart_command())
         if not isinstance(error, FileNotFoundError):
             said = getattr(error, "strerror", None) or error
             return _unusable(f"no Docker daemon answers at {path} ({said})", start_command())

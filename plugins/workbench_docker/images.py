@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from workbench.backends.api import ImageSettings
 from workbench.model.errors import BackendError
-from workbench_docker.calls import Calls, Refused
+from workbench_docker.calls import PULL_PATIENCE, Calls, Refused, patience
 
 #: Names the image of every function: for trying out one of your own.
 VARIABLE = "WORKBENCH_DOCKER_IMAGE"
@@ -141,6 +141,7 @@ def _pull(client: Any, name: str) -> None:
     from docker.utils import parse_repository_tag
 
     repository, tag = parse_repository_tag(name)
-    for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
-        if "error" in line:
-            raise APIError(line["error"], explanation=line["error"])
+    with patience(client, PULL_PATIENCE):
+        for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            if "error" in line:
+                raise APIError(line["error"], explanation=line["error"])

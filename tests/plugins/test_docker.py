@@ -18,6 +18,7 @@ from tests.plugins.backends import kill_and_wait, open_folder, start_engine
 from workbench.backends import registry
 from workbench.backends.api import Backend, Environment, EnvironmentSpec, Network, ProcessExited
 from workbench.model.errors import BackendError
+from workbench.model.runtimes import RuntimeVersion
 from workbench.testing import conformance
 from workbench.testing.kit import Subject
 from workbench.testing.suite import BackendConformance
@@ -167,6 +168,56 @@ async def test_nothing_of_a_hostile_image_s_configuration_runs(
     await with_environment(tmp_path, look)
 
 
+async def test_a_container_image_is_closed_in_like_any_other(tmp_path: Path, client: Any, hostile: str) -> None:
+    """Its entry point runs, but as a process that the engine starts, with nothing of what the image asks for."""
+
+    async def check(subject: Subject) -> None:
+        launched = await subject.backend.launch(spec(subject, tmp_path))
+        image = await subject.backend.launch(
+            replace(spec(subject, tmp_path), id="image", runtime=RuntimeVersion.of_image(hostile))
+        )
+        assert image.layout.image is not None
+        assert image.layout.image.entry_point[:2] == ("/bin/sh", "-c")
+        ordinary, closed = (
+            next(client.inspect_container(one["Id"]) for one in ours(client) if environment.id in str(one["Labels"]))
+            for environment in (launched, image)
+        )
+        for name, value in ordinary["HostConfig"].items():
+            if name != "Mounts":
+                assert closed["HostConfig"][name] == value, name
+        assert closed["Path"].startswith(configuration.PYTHON)
+        assert closed["Config"]["Healthcheck"] == {"Test": ["NONE"]}
+        uid, gid = map(int, closed["Config"]["User"].split(":"))
+        assert min(uid, gid) > 0
+        shown = {mount["Destination"] for mount in closed["Mounts"] if not mount["RW"]}
+        assert shown == {configuration.PYTHON, configuration.DOOR, "/etc/passwd", "/etc/group", "/etc/hosts"}
+        image.layout = replace(image.layout, interpreter=launched.layout.interpreter)
+        async for one in subject_running(image):
+            said = "import os; print(os.getuid() > 0, open('/proc/self/status').read().split('CapEff:')[1].split()[0])"
+            program = await one.start(said)
+            assert await program.output.line() == "True 0000000000000000"
+        await launched.stop(0)
+        launched.listener.close()  # type: ignore[union-attr]
+
+    await conformance.run(check, registry.create("docker"), tmp_path)
+
+
+async def test_a_file_system_is_the_one_mount_that_can_be_written(tmp_path: Path, client: Any) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 54321, 54321)
+
+    async def check(subject: Subject) -> None:
+        launched = await subject.backend.launch(replace(spec(subject, tmp_path), file_systems={"/mnt/shared": shared}))
+        facts = client.inspect_container(ours(client)[0]["Id"])
+        assert [mount["Destination"] for mount in facts["Mounts"] if mount["RW"]] == ["/mnt/shared"]
+        assert facts["Config"]["User"] == "54321:54321"
+        await launched.stop(0)
+        launched.listener.close()  # type: ignore[union-attr]
+
+    await conformance.run(check, registry.create("docker"), tmp_path)
+
+
 async def test_an_image_with_volumes_is_refused(
     tmp_path: Path, client: Any, docker_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +304,20 @@ async def test_a_container_that_is_ended_from_outside_is_told(tmp_path: Path, cl
         await running.close()
         assert [type(event).__name__ for event in running.events] == ["ProcessExited", "Exited"]
         assert running.events[-1].reason == "failed"
+
+    await with_environment(tmp_path, look)
+
+
+async def test_an_image_that_has_gone_is_looked_for_again(tmp_path: Path, client: Any) -> None:
+    """As when the daemon has come back with another store."""
+
+    async def look(subject: Subject, _: Any) -> None:
+        backend: Any = subject.backend
+        (runtime, found), *_ = backend._images.items()
+        backend._images[runtime] = replace(found, id="sha256:" + "0" * 64)
+        async with subject.environment() as second:
+            program = await second.start("print('up')")
+            assert await program.output.line() == "up"
 
     await with_environment(tmp_path, look)
 

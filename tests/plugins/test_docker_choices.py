@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 
 from workbench.backends import registry
 from workbench.model.errors import BackendUnavailable
-from workbench_docker import images
+from workbench_docker import calls, daemon, images
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,26 @@ def test_aws_s_image_of_a_runtime(runtime: str, name: str) -> None:
 def test_an_image_made_for_workbench_goes_before_aws_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(images.VARIABLE, raising=False)
     assert images.names("python3.12") == ("workbench/python3.12", "public.ecr.aws/lambda/python:3.12")
+
+
+@pytest.mark.parametrize("said", ["soon", "0", "-1", "inf", "nan"])
+def test_a_timeout_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(calls.VARIABLE, said)
+    with pytest.raises(BackendUnavailable, match=rf"{calls.VARIABLE} is '{said}', which is no number of seconds"):
+        calls.Calls(daemon.Daemon("/nowhere", "1.41", remapped=False))
+
+
+async def test_a_daemon_that_takes_connections_and_says_nothing_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/silent.sock")
+    monkeypatch.setattr(daemon, "PATIENCE", 0.2)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{tmp_path}/silent.sock")
+        silent.listen()
+        health = await registry.create("docker").health()
+    assert health.why == f"the Docker daemon at {tmp_path}/silent.sock hangs: no answer in 0.2 s"
+    assert health.mend == daemon.restart_command()
 
 
 @pytest.mark.parametrize(
