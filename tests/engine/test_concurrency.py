@@ -93,6 +93,32 @@ async def test_the_others_share_what_is_not_reserved(small: World, held: Held) -
     assert refused(small, "f") == RESERVED
 
 
+async def test_what_is_provisioned_without_a_reservation_is_taken_out_of_the_pool(small: World) -> None:
+    await small.engine.publish_version("f")
+    await small.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 3)
+    await small.clock.settle()
+    settings = await small.engine.account_settings()
+    assert (settings.concurrent_executions, settings.unreserved_concurrent_executions) == (104, 101)
+    await occupy(small, "g", 101)
+    assert refused(small, "g") == ACCOUNT
+    assert refused(small, "f") == ACCOUNT
+    await occupy(small, "f", 3, "1")  # its own are there whatever the others do
+    assert refused(small, "f", "1") == ACCOUNT
+
+
+async def test_what_runs_on_provisioned_concurrency_that_is_taken_away_counts_in_the_pool(small: World) -> None:
+    await small.engine.publish_version("f")
+    ref = FunctionRef("f", "1")
+    await small.engine.put_provisioned_concurrency(ref, 3)
+    await small.clock.settle()
+    await occupy(small, "f", 3, "1")
+    await small.engine.put_provisioned_concurrency(ref, 1)
+    await occupy(small, "g", 101)  # and 1 is claimed, and 2 run on
+    assert refused(small, "g") == ACCOUNT
+    await small.engine.delete_provisioned_concurrency(ref)
+    assert refused(small, "g") == ACCOUNT
+
+
 async def test_what_runs_counts_where_the_function_is_now(small: World) -> None:
     """A reservation that comes while invocations run counts them."""
     await occupy(small, "f", 2)
@@ -121,6 +147,20 @@ async def test_a_hundred_stay_for_the_others(small: World, reserved: int, messag
 
 
 async def test_two_at_once_cannot_take_the_same(small: World) -> None:
+    functions = small.engine._functions
+    at_once = functions._thread
+
+    class Disk:
+        """Takes its time, as a real one does."""
+
+        async def run(self, call: Any, *args: Any) -> Any:
+            await asyncio.sleep(0)
+            return await at_once.run(call, *args)
+
+        async def aclose(self) -> None:
+            await at_once.aclose()
+
+    functions._thread = Disk()
     results = await asyncio.gather(
         small.engine.put_concurrency(FunctionRef("f"), 3),
         small.engine.put_concurrency(FunctionRef("g"), 3),
@@ -256,6 +296,33 @@ async def test_environments_are_made_ahead_and_serve(published: World) -> None:
     assert await versions(published) == ["1", "1"]
     spec = {environment.spec.id for environment in published.backend.environments}
     assert first.environment in spec
+
+
+async def test_none_serves_before_all_are_there(tmp_path: Path) -> None:
+    started = 0
+
+    async def program(runtime: FakeRuntime) -> None:
+        nonlocal started
+        started += 1
+        if started == 2:
+            await made.clock.sleep(5)
+        while True:
+            event = await runtime.next()
+            runtime.respond(event.request_id, event.payload)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create()
+        await made.engine.publish_version("f")
+        await made.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 2)
+        await made.clock.settle()
+        ahead = {view.id for view in await made.environments()}
+        assert await provisioned(made, "1") == ("IN_PROGRESS", 0, 0)
+        early = await made.invoke("f", "1")
+        assert early.cold
+        assert early.environment not in ahead
+        await made.clock.advance(6)
+        assert await provisioned(made, "1") == ("READY", 2, 2)
+        assert (await made.invoke("f", "1")).environment in ahead
 
 
 async def test_they_tell_the_function_how_they_were_initialised(tmp_path: Path) -> None:

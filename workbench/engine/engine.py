@@ -196,6 +196,7 @@ class Engine(AttachedResources, AccountResources):
             lambda version: self.backend(self._backend_of(version)),
             self._spawn,
             _environment_id,
+            self._surrendered,
         )
         self._layers = Layers(options.account, clock, store, thread)
         self._rollouts = Rollouts(
@@ -424,6 +425,14 @@ class Engine(AttachedResources, AccountResources):
             count_request(self._tables, invocation.version.name, now)
         self._tables.concurrency += 1
         self._tables.busy[invocation.version.name] += 1
+
+    def _surrendered(self, environment: str) -> None:
+        """What runs there was on provisioned concurrency that is taken away: from now on it counts like any other."""
+        for invocation in self._open_invocations:
+            if invocation.environment == environment and invocation.provisioned:
+                invocation.provisioned = False
+                self._tables.concurrency += 1
+                self._tables.busy[invocation.version.name] += 1
 
     def _claim_expired(self, invocation: Invocation, environment: ExecutionEnvironment) -> None:
         if environment.disclaim(invocation):

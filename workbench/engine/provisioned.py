@@ -56,12 +56,15 @@ class ProvisionedEnvironments:
         host: Callable[[FunctionVersion], Awaitable[BackendHost]],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         new_id: Callable[[], str],
+        surrender: Callable[[str], None],
     ) -> None:
+        """`surrender` hears of an environment that is no longer one of them while it has an invocation."""
         self._tables = tables
         self._services = services
         self._host = host
         self._spawn = spawn
         self._new_id = new_id
+        self._surrender = surrender
         self._fleets: dict[tuple[str, str], _Fleet] = {}
         #: Requests in a second, by version.
         self._requests = Rates(1)
@@ -225,6 +228,7 @@ class ProvisionedEnvironments:
             if environment is None:
                 continue  # it has not begun, and will not
             if environment.state is EnvironmentState.BUSY:
+                self._surrender(identity)
                 environment.retire(_CHANGED)
             else:
                 environment.stop(_CHANGED)

@@ -48,8 +48,6 @@ def reserve(tables: Tables, ref: FunctionRef, reserved: int | None) -> Attached:
 
 def provision(tables: Tables, ref: FunctionRef, requested: int, now: float) -> Attached:
     """What is attached once this many environments are asked for. None of them is there yet."""
-    if key(ref) == LATEST:
-        raise InvalidParameterValue(_UNPUBLISHED)
     function = find(tables.account, tables.functions.get(ref.name), ref)
     _check_shared(function, key(ref))
     _check_kind(function, key(ref))
