@@ -426,6 +426,13 @@ async def test_they_end_with_their_version_and_their_function(published: World, 
     assert await versions(published) == []
 
 
+async def test_what_is_taken_back_before_it_was_begun_is_not_made(published: World) -> None:
+    await published.engine.put_provisioned_concurrency(FunctionRef("f", "1"), 2)
+    await published.engine.delete_provisioned_concurrency(FunctionRef("f", "1"))
+    await published.clock.settle()
+    assert await versions(published) == []
+
+
 async def test_an_init_that_fails_is_told_and_not_tried_for_ever(tmp_path: Path) -> None:
     broken = True
 

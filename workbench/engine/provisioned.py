@@ -99,7 +99,7 @@ class ProvisionedEnvironments:
         for key, fleet in list(self._fleets.items()):
             if key[0] == name and key[1] not in wanted:
                 del self._fleets[key]
-                self._dismiss(fleet, len(fleet.pool.members))
+                self._dismiss(fleet, len(fleet.states))
                 self._tell(fleet, 0)
         if function is None:
             return
