@@ -137,11 +137,12 @@ async def open_engine(
     on_stop: Callable[[], None] | None = None,
     deliver: bool = True,
     spares: int = 0,
+    report: Callable[[str, bool], None] = lambda text, over: None,
 ) -> AsyncIterator[Running]:
     """An engine on a project's state folder, closed with everything it started.
 
     With `deliver` false, events that an earlier engine had queued stay for one that lives longer. Up to `spares`
-    environments of a kind are made ahead.
+    environments of a kind are made ahead. `report` hears from backends how something goes on that takes long.
 
     Raises:
         StateLocked: another engine has the folder.
@@ -168,7 +169,7 @@ async def open_engine(
             host = BackendHost(name, registry.create(name))
             host.start()
             try:
-                await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard))
+                await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard, report=report))
             except BaseException:
                 with suppress(WorkbenchError):  # the failure to open says more
                     await host.aclose()
@@ -282,12 +283,13 @@ async def serve(
     seed: int | None,
     spares: int | None = None,
     ready: Callable[[dict[str, object], Choice], None],
+    report: Callable[[str, bool], None] = lambda text, over: None,
 ) -> None:
     """Run the engine with its endpoint until SIGTERM, SIGINT or a call of `stop`.
 
     `spares` stands in for the project's own bound.
 
-    `ready` gets what `serve --json` prints, once, when requests are answered.
+    `ready` gets what `serve --json` prints, once, when requests are answered; `report` is for `open_engine`.
 
     Raises:
         UsageError: a port is taken.
@@ -309,7 +311,9 @@ async def serve(
         loop.call_later(0.05, stopping.set)
 
     spares = project.spares if spares is None else spares
-    async with open_engine(project, backend=backend, seed=seed, on_stop=stop_soon, spares=spares) as running:
+    async with open_engine(
+        project, backend=backend, seed=seed, on_stop=stop_soon, spares=spares, report=report
+    ) as running:
         if not await _unless(stopping, running.engine.backend()):
             return
         api = LambdaApi(

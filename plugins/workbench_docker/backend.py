@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,11 @@ class DockerBackend:
 
     async def health(self) -> Health:
         """Usable when a daemon answers whose containers run on this machine's own kernel."""
-        return (await asyncio.to_thread(daemon.look)).health
+        found = await asyncio.to_thread(daemon.look)
+        if found.daemon is None:
+            return found.health
+        missing = images.missing(await asyncio.to_thread(daemon.tags, found.daemon))
+        return replace(found.health, notes=(*found.health.notes, missing)) if missing else found.health
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
         """Find the image of the runtime, or the one that it is; fetch it, if it must be."""
@@ -149,10 +154,11 @@ class DockerBackend:
         if self._maker is None:
             raise BackendError("the docker backend is not open")
         if runtime.image is not None:  # looked for each time: another one may have its name by now
-            return await images.find_named(self._maker.calls, runtime.image)
+            return await images.find_named(self._maker.calls, runtime.image, self._maker.host.report)
         found = self._images.get(runtime.runtime)
         if found is None:
-            found = self._images[runtime.runtime] = await images.find(self._maker.calls, runtime.runtime)
+            found = await images.find(self._maker.calls, runtime.runtime, self._maker.host.report)
+            self._images[runtime.runtime] = found
         return found
 
     def _go_on(self, work: Coroutine[Any, Any, None]) -> None:

@@ -67,6 +67,14 @@ def look() -> Found:
     return _explain(whys)
 
 
+def tags(daemon: Daemon) -> list[str]:
+    """The names of the images that it has; none when it does not answer any more."""
+    try:
+        return [tag for image in _get(daemon.path, "/images/json") for tag in image.get("RepoTags") or ()]
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+
+
 def candidates() -> list[str]:
     """The sockets that a daemon listens on by default: the system's, a user's own."""
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
@@ -129,12 +137,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _get(path: str, resource: str) -> dict[str, Any]:
+def _get(path: str, resource: str) -> Any:
     connection = _Connection(path)
     try:
         connection.request("GET", resource)
         response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
+        answer = json.loads(response.read())
         if response.status != 200:
             raise ValueError(answer.get("message", f"HTTP status {response.status}"))
         return answer

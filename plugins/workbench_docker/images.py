@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -14,6 +15,10 @@ from workbench_docker.calls import PULL_PATIENCE, Calls, Refused, patience
 
 #: Names the image of every function: for trying out one of your own.
 VARIABLE = "WORKBENCH_DOCKER_IMAGE"
+#: Seconds between two words about a fetch.
+_PAUSE = 0.5
+#: Takes a word about it, and whether that is the last.
+Report = Callable[[str, bool], None]
 REGISTRY = "public.ecr.aws/lambda"
 
 
@@ -40,8 +45,8 @@ def published(runtime: str) -> str:
     return f"{REGISTRY}/{language}:{version or 'latest'}"
 
 
-async def find(calls: Calls, runtime: str) -> Image:
-    """The image of a runtime; fetched, if it must be.
+async def find(calls: Calls, runtime: str, report: Report) -> Image:
+    """The image of a runtime; fetched, if it must be, and then `report` hears how that goes on.
 
     Raises:
         BackendError: there is none, or it is not one to use.
@@ -52,10 +57,10 @@ async def find(calls: Calls, runtime: str) -> Image:
             return image
     name = wanted[-1]
     mend = f"docker pull {name}, or set {VARIABLE} to an image that has {runtime} in /var/lang"
-    return await _fetch(calls, name, f"there is no image for {runtime}", mend)
+    return await _fetch(calls, name, f"there is no image for {runtime}", mend, report)
 
 
-async def find_named(calls: Calls, name: str) -> Image:
+async def find_named(calls: Calls, name: str, report: Report) -> Image:
     """The image of a function that is one; fetched, if it must be.
 
     Raises:
@@ -64,14 +69,31 @@ async def find_named(calls: Calls, name: str) -> Image:
     if (image := await look(calls, name)) is not None:
         return image
     mend = f"docker build -t {name} FOLDER; or docker login, for a registry that asks who you are"
-    return await _fetch(calls, name, f"there is no image {name}", mend)
+    return await _fetch(calls, name, f"there is no image {name}", mend, report)
 
 
-async def _fetch(calls: Calls, name: str, missing: str, mend: str) -> Image:
+def missing(tags: Collection[str]) -> str | None:
+    """What is to be said of the images that zip functions run on, where these tags are there; None: there are some."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        there = {chosen, f"{chosen}:latest"} & set(tags)
+        return None if there else f"{VARIABLE} names {chosen}, which is not here yet: docker pull {chosen}"
+    if any(tag.startswith((f"{REGISTRY}/", "workbench/")) for tag in tags):
+        return None
+    return (
+        "no image of a runtime is here yet; one is fetched when it is first needed, if its registry can be reached: "
+        f"docker pull {published('python3.13')}"
+    )
+
+
+async def _fetch(calls: Calls, name: str, missing: str, mend: str, report: Report) -> Image:
+    progress = Progress(name, report)
     try:
-        await calls(f"fetch the image {name}", lambda client: _pull(client, name))
+        await calls(f"fetch the image {name}", lambda client: _pull(client, name, progress))
     except BackendError as error:
+        progress.end("failed")
         raise BackendError(f"{missing}: {error.message}", mend=mend) from error
+    progress.end("done")
     image = await look(calls, name)
     if image is None:
         raise BackendError(f"{missing}, although it was fetched", mend=mend)
@@ -136,7 +158,42 @@ class _Pieces:
         return taken
 
 
-def _pull(client: Any, name: str) -> None:
+class Progress:
+    """Adds up how far the layers of an image are."""
+
+    def __init__(self, name: str, report: Report) -> None:
+        self._name = name
+        self._report = report
+        self._layers: dict[str, tuple[int, int]] = {}
+        self._last = 0.0
+        self._said = False
+
+    def take(self, line: dict[str, Any]) -> None:
+        """One line of what the daemon says."""
+        detail = line.get("progressDetail") or {}
+        if line.get("status") == "Downloading" and detail.get("total"):
+            self._layers[line["id"]] = (detail["current"], detail["total"])
+        elif line.get("status") == "Download complete" and line.get("id") in self._layers:
+            total = self._layers[line["id"]][1]
+            self._layers[line["id"]] = (total, total)
+        if time.monotonic() - self._last >= _PAUSE:
+            self._last = time.monotonic()
+            self._say(str(line.get("status", "")).lower(), over=False)
+
+    def end(self, how: str) -> None:
+        if self._said:
+            self._say(how, over=True)
+
+    def _say(self, status: str, *, over: bool) -> None:
+        self._said = True
+        done, total = (
+            (sum(sizes) >> 20 for sizes in zip(*self._layers.values(), strict=True)) if self._layers else (0, 0)
+        )
+        figures = f" {done} of {total} MB," if total else ""
+        self._report(f"fetching {self._name}:{figures} {status}", over)
+
+
+def _pull(client: Any, name: str, progress: Progress) -> None:
     from docker.errors import APIError
     from docker.utils import parse_repository_tag
 
@@ -145,3 +202,4 @@ def _pull(client: Any, name: str) -> None:
         for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
             if "error" in line:
                 raise APIError(line["error"], explanation=line["error"])
+            progress.take(line)

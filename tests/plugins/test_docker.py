@@ -15,6 +15,7 @@ import pytest
 
 from tests.plugins import escapes
 from tests.plugins.backends import kill_and_wait, open_folder, start_engine
+from tests.plugins.registry import registry as registry_of
 from workbench.backends import registry
 from workbench.backends.api import Backend, Environment, EnvironmentSpec, Network, ProcessExited
 from workbench.model.errors import BackendError
@@ -304,6 +305,31 @@ async def test_a_container_that_is_ended_from_outside_is_told(tmp_path: Path, cl
         await running.close()
         assert [type(event).__name__ for event in running.events] == ["ProcessExited", "Exited"]
         assert running.events[-1].reason == "failed"
+
+    await with_environment(tmp_path, look)
+
+
+async def test_an_image_is_fetched_and_how_that_goes_on_is_told(tmp_path: Path, client: Any) -> None:
+    heard: list[tuple[str, bool]] = []
+
+    async def look(subject: Subject, _: Any) -> None:
+        backend: Any = subject.backend
+        maker = backend._maker
+        backend._maker = replace(maker, host=replace(maker.host, report=lambda *word: heard.append(word)))
+        with registry_of(8 << 20) as name:
+            try:
+                assert await backend.image_digest(name) is None
+                await backend.prepare(RuntimeVersion.of_image(name))
+                (there,) = client.inspect_image(name)["RepoDigests"]
+                assert await backend.image_digest(name) == there.partition("@sha256:")[2]
+            finally:
+                client.remove_image(name, force=True)
+        assert heard[-1] == (f"fetching {name}: 8 of 8 MB, done", True)
+        assert all(text.startswith(f"fetching {name}:") and not over for text, over in heard[:-1])
+        heard.clear()
+        with pytest.raises(BackendError, match=rf"there is no image {name}: Docker cannot fetch"):
+            await backend.prepare(RuntimeVersion.of_image(name))
+        assert heard == []
 
     await with_environment(tmp_path, look)
 

@@ -33,6 +33,29 @@ def test_an_image_made_for_workbench_goes_before_aws_s(monkeypatch: pytest.Monke
     assert images.names("python3.12") == ("workbench/python3.12", "public.ecr.aws/lambda/python:3.12")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "tags", "said"),
+    [
+        (None, [], "docker pull public.ecr.aws/lambda/python:3.13"),
+        (None, ["debian:12"], "no image of a runtime is here yet"),
+        (None, ["public.ecr.aws/lambda/nodejs:22"], None),
+        (None, ["workbench/python3.12:latest"], None),
+        ("mine", ["public.ecr.aws/lambda/nodejs:22"], "names mine, which is not here yet: docker pull mine"),
+        ("mine", ["mine:latest"], None),
+        ("mine:2", ["mine:2"], None),
+    ],
+)
+def test_what_is_said_of_missing_images(
+    chosen: str | None, tags: list[str], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if chosen is None:
+        monkeypatch.delenv(images.VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(images.VARIABLE, chosen)
+    missing = images.missing(tags)
+    assert missing is None if said is None else said in str(missing)
+
+
 @pytest.mark.parametrize("said", ["soon", "0", "-1", "inf", "nan"])
 def test_a_timeout_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(calls.VARIABLE, said)

@@ -83,11 +83,14 @@ class Host:
     `guard(kind, value)` names something that must not outlive the engine, `kind` being `pgid` (a process group) or
     `cgroup` (the absolute path of a cgroup folder); `unguard` takes it back. A keeper process ends what is named when
     the engine dies without a word.
+    `report(text, over)` tells people how something goes on that takes long, a few times a second at most; `over` comes
+    with its last word. It may be called from any thread (since 1.2).
     """
 
     run_dir: Path
     guard: Callable[[str, str], None]
     unguard: Callable[[str, str], None]
+    report: Callable[[str, bool], None] = lambda text, over: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from workbench.cli.output import say
+from workbench.cli.output import Progress, say
 from workbench.client.port import EnginePort
 from workbench.client.project import Endpoint, Project, read_endpoint
 from workbench.model.errors import StateLocked
@@ -43,7 +43,7 @@ async def attach(project: Project, *, backend: str | None = None, seed: int | No
         from workbench.app import open_engine
 
         # What an earlier engine left in the queue is for one that lives longer.
-        opening = open_engine(project, backend=backend, seed=seed, deliver=False)
+        opening = open_engine(project, backend=backend, seed=seed, deliver=False, report=Progress())
         try:
             running = await opening.__aenter__()
         except StateLocked:

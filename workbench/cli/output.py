@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from typing import TextIO
 
 import typer
@@ -27,6 +28,27 @@ def write_bytes(content: bytes) -> None:
 def say(message: str) -> None:
     """A word to the person, beside the output."""
     sys.stderr.write(f"workbench: {_harmless(message, sys.stderr)}\n")
+
+
+class Progress:
+    """Says how something goes on: on a terminal each word over the one before, elsewhere a line now and then."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._last = -math.inf
+        self._begun = False
+
+    def __call__(self, text: str, over: bool) -> None:
+        """One word of it, from any thread; `over` with the last."""
+        if sys.stderr.isatty():
+            # Back to the beginning, and clear the line.
+            start, end = ("\r\x1b[2K" if self._begun else ""), ("\n" if over else "")
+            sys.stderr.write(f"{start}workbench: {_harmless(text, sys.stderr)}{end}")
+            sys.stderr.flush()
+            self._begun = not over
+        elif over or time.monotonic() - self._last >= self._seconds:
+            say(text)
+            self._last = -math.inf if over else time.monotonic()
 
 
 def dollars(amount: float) -> str:

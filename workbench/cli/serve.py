@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.output import say
+from workbench.cli.output import Progress, say
 
 if TYPE_CHECKING:
     from workbench.app import Choice
@@ -46,5 +46,14 @@ def serve(
             sys.stdout.flush()
 
     app.run(
-        app.serve(project, backend=backend, port=port, gateway_port=gateway_port, seed=seed, spares=spares, ready=ready)
+        app.serve(
+            project,
+            backend=backend,
+            port=port,
+            gateway_port=gateway_port,
+            seed=seed,
+            spares=spares,
+            ready=ready,
+            report=Progress(),
+        )
     )
