@@ -51,6 +51,7 @@ def test_stop_ends_everything(serve: Callable[..., Served], shell: Shell) -> Non
 def test_a_killed_engine_leaves_no_environment(serve: Callable[..., Served], shell: Shell, backend: str) -> None:
     served = serve(backend=backend)
     assert shell.fire("hello")[0] == 0
+    eventually(lambda: b"1 of 1 waiting" in shell.run("status").stdout)  # a spare goes, too
     slow = subprocess.Popen(
         [WORKBENCH, "fire", "slow", "--event", '{"seconds": 20}'],
         env=shell.env,
@@ -66,6 +67,7 @@ def test_a_killed_engine_leaves_no_environment(serve: Callable[..., Served], she
     assert slow.wait(10) == 4
     code, out, _ = shell.fire("hello", "--backend", backend)
     assert (code, json.loads(out)) == (0, {"message": "Hello, world!"})
+    assert not list((shell.state / "spares").iterdir())
 
 
 def test_sigterm_shuts_down_in_order(serve: Callable[..., Served], shell: Shell) -> None:

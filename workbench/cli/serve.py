@@ -24,7 +24,7 @@ def serve(
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="Default backend, or auto.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line on stdout when ready.")] = False,
     spares: Annotated[
-        int | None, typer.Option("--spares", min=0, help="Environments of a kind that wait for cold starts; 0: none.")
+        int | None, typer.Option("--spares", min=0, help="Environments of a kind kept ready for cold starts; 0: none.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,
 ) -> None:

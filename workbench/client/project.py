@@ -37,7 +37,7 @@ class Project:
     max_life: float = 7200.0
     services: str | None = None
     runtime_rollout: float = 300.0
-    spares: int = 0
+    spares: int = 1
     runtimes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     file_systems: dict[str, Path] = field(default_factory=dict)
     history_invocations: int = MAX_INVOCATIONS
@@ -111,7 +111,7 @@ def find_project(start: Path | None = None) -> Project:
         max_life=float(settings("max_life", (int, float), 7200.0)),
         services=settings("services", str, "") or None,
         runtime_rollout=float(settings("runtime_rollout", (int, float), 300.0)),
-        spares=settings("spares", int, 0),
+        spares=settings("spares", int, 1),
         runtimes={
             runtime: tuple(root / Path(path).expanduser() for path in paths)
             for runtime, paths in settings("runtimes", dict, {}).items()
@@ -178,7 +178,7 @@ def _settings(path: Path) -> Any:
     account = setting("account", str, DEFAULT_ACCOUNT)
     if len(account) != 12 or not account.isdigit():
         raise UsageError(f"{path}: 'account' must be twelve digits, not {account!r}")
-    if setting("spares", int, 0) < 0:
+    if setting("spares", int, 1) < 0:
         raise UsageError(f"{path}: 'spares' must be 0 or more")
     for runtime, paths in setting("runtimes", dict, {}).items():
         if not isinstance(paths, list) or not all(isinstance(program, str) for program in paths):

@@ -40,6 +40,7 @@ class BackendHost:
         #: How many launches may be under way at once; a backend that hangs holds up only its own.
         self.slots = asyncio.Semaphore(LAUNCHES)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._launches: set[asyncio.Task[Any]] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
 
@@ -98,7 +99,16 @@ class BackendHost:
         return await self.call("look at an image", cast(ImageBackend, self._backend).image_digest(image), 30)
 
     async def launch(self, spec: EnvironmentSpec) -> Environment:
-        return await self.call("launch an environment", self._backend.launch(spec), 60)
+        return await self.call("launch an environment", self._launch(spec), 60)
+
+    async def _launch(self, spec: EnvironmentSpec) -> Environment:
+        task = asyncio.current_task()
+        assert task is not None
+        self._launches.add(task)
+        try:
+            return await self._backend.launch(spec)
+        finally:
+            self._launches.discard(task)
 
     def watch(self, environment: Environment, on_event: OnEvent) -> None:
         """Hand every event of an environment to the engine's loop, in order."""
@@ -121,11 +131,16 @@ class BackendHost:
     async def aclose(self) -> None:
         """End the backend and its thread."""
         try:
-            await self.call("close", self._backend.aclose(), 15)
+            await self.call("close", self._end(), 15)
         finally:
             if self._loop is not None and self._thread is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 await asyncio.get_running_loop().run_in_executor(None, self._thread.join, 5)
+
+    async def _end(self) -> None:
+        await self._backend.aclose()
+        if self._launches:  # they were given up, and clear away what they had made
+            await asyncio.wait(self._launches)
 
 
 def _lost(name: str) -> Exited:

@@ -108,6 +108,8 @@ class Spare:
         host.watch(environment, self._on_event)
         if kind.command:
             await self._boot_runtime(environment, boot_variables(self.runtime, environment.layout))
+        elif not self._asked.done():
+            self._asked.set_result(None)
         self._check()
 
     async def _boot_runtime(self, environment: Environment, variables: Mapping[str, str]) -> None:
@@ -167,7 +169,7 @@ class Spare:
         """
         self._closing = True
         if not self._asked.done():
-            self._asked.set_exception(BackendError(f"spare {self.id} was ended while it was made"))
+            self._asked.set_result(None)
         try:
             if self.environment is not None:
                 await self._host.call("stop a spare", self.environment.stop(0.0), 10)
@@ -197,7 +199,7 @@ class Spare:
             return
         self.dead = why
         if not self._asked.done():
-            self._asked.set_exception(BackendError(f"spare {self.id}: {why}"))
+            self._asked.set_result(None)  # whoever makes it sees
         else:
             self._on_death(self)
 

@@ -289,6 +289,8 @@ class Spares:
         self.closed = True
         self._pools.clear()
         await asyncio.gather(*map(self._close, list(self._own)))
+        async with self._making:  # one that was just being made has gone, too
+            return
 
     def lines(self) -> tuple[str, ...]:
         """What waits, for people: a line for each kind."""
