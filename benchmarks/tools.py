@@ -33,15 +33,16 @@ def row(
     bound: float | None = None,
     high_bound: float | None = None,
 ) -> float:
-    """Print one figure's median and 95th percentile, its ratio to the baseline, and the bound of either, if it has one.
+    """Print one figure's median, 95th and 99th percentile, its ratio to the baseline and bounds.
 
     Returns: the median in seconds.
     """
     scale = 1e6 if unit == "µs" else 1e3
     ordered = sorted(seconds)
     median = statistics.median(ordered)
-    high = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-    line = f"  {name:<52} {median * scale:9.1f} {unit}   p95 {high * scale:9.1f}   n {len(ordered):>5}"
+    high, highest = (ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.95, 0.99))
+    line = f"  {name:<60} {median * scale:9.1f} {unit}   p95 {high * scale:9.1f}   p99 {highest * scale:9.1f}"
+    line += f"   n {len(ordered):>5}"
     if baseline:
         line += f"   {median / baseline:6.2f} × baseline"
     if bound is not None:
@@ -87,10 +88,10 @@ def project() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
-    """A running engine that has run `hello`; its endpoint's host and port."""
+def engine(env: dict[str, str], backend: str, function: str = "hello", *more: str) -> Iterator[tuple[str, int]]:
+    """A running engine that has run a function; its endpoint's host and port."""
     process = subprocess.Popen(
-        [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend],
+        [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend, *more],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -102,7 +103,7 @@ def engine(env: dict[str, str], backend: str) -> Iterator[tuple[str, int]]:
     if not ready:
         sys.exit(process.stderr.read())
     try:
-        command(WORKBENCH, "fire", "hello", env=env)
+        command(WORKBENCH, "fire", function, env=env)
         host, _, port = json.loads(ready)["lambda"].removeprefix("http://").partition(":")
         yield host, int(port)
     finally:

@@ -37,6 +37,7 @@ class BubblewrapBackend:
         connect=True,
         file_systems=True,
         late_code=True,
+        boost=True,
     )
 
     def __init__(self) -> None:

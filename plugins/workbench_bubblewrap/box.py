@@ -78,7 +78,7 @@ class Box:
                 # Files in /tmp are kept in memory and charged to the group.
                 limit = (self._spec.memory_size + self._spec.tmp_size) * MB + MEMORY_SLACK
                 self.group = Cgroup.create(
-                    self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.vcpus
+                    self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.boosted
                 )
                 for folder in self.group.folders:
                     self._guard("cgroup", folder)

@@ -31,6 +31,7 @@ class SubprocessBackend:
         networks=frozenset({Network.HOST}),
         connect=True,
         late_code=True,
+        boost=True,
     )
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class SubprocessBackend:
             raise BackendError("the subprocess backend is not open")
         group: Cgroup | None = None
         if cgroups.claim().trees:
-            group = Cgroup.create(spec.id, memory=spec.memory_size * MB, pids=MAX_PROCESSES, vcpus=spec.vcpus)
+            group = Cgroup.create(spec.id, memory=spec.memory_size * MB, pids=MAX_PROCESSES, vcpus=spec.boosted)
             for folder in group.folders:
                 self._host.guard("cgroup", folder)
         environment = SubprocessEnvironment(spec, self._host, group, self._watch, self._environments.discard)

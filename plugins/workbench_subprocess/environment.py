@@ -150,7 +150,12 @@ class SubprocessEnvironment:
         """By the cgroup; where samples of the process table stand in for one, they follow."""
         self._watched.limit = memory_size << 20
         if self._group is not None:
-            self._group.resize(memory=self._watched.limit, vcpus=memory_size / MB_OF_A_VCPU)
+            self._group.limit(self._watched.limit)
+
+    async def settle(self) -> None:
+        """By the cgroup."""
+        if self._group is not None:
+            self._group.share((self._watched.limit >> 20) / MB_OF_A_VCPU)
 
     async def reset(self) -> None:
         """SIGKILL for everything, again until nothing is left: what is being forked meanwhile is not seen at once."""

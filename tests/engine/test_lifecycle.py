@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,26 @@ async def test_it_goes_through_creating_init_busy_idle_frozen(engine: World) -> 
     await engine.invoke()
     assert environment.calls == ["start runtime", "freeze", "thaw"]
     assert not environment.frozen
+
+
+async def test_the_boost_of_init_ends_with_it(engine: World) -> None:
+    engine.backend.capabilities = replace(engine.backend.capabilities, boost=True)
+    await engine.create()
+    ready = asyncio.Event()
+
+    async def slow_to_boot(runtime: FakeRuntime) -> None:
+        await ready.wait()
+        await echo(runtime)
+
+    engine.backend.program = slow_to_boot
+    pending = engine.submit()
+    await engine.clock.settle()
+    (environment,) = engine.backend.environments
+    assert environment.calls == ["start runtime"]
+    ready.set()
+    await engine.clock.settle()
+    await pending
+    assert environment.calls == ["start runtime", "settle"]
 
 
 async def test_an_invocation_that_comes_while_it_freezes_finds_it_thawed(

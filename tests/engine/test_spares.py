@@ -31,7 +31,7 @@ async def one(tmp_path: Path) -> AsyncIterator[World]:
     """One spare of a kind at most; functions `f` and `g`, of which `f` has been invoked."""
     async with world(tmp_path / "state", spares=1) as made:
         await made.create("f")
-        await made.create("g", code="other")
+        await made.create("g", code="other", memory_size=256)
         await made.invoke("f")
         yield made
 
@@ -70,7 +70,7 @@ class TestHitAndMiss:
         assert (result.status, result.payload, result.cold) == (InvocationStatus.SUCCESS, b"7", True)
         assert await why(one, result) == HIT
         assert await roads(one, "g") == ["spare"]
-        assert spare.calls == ["start runtime", "resize 128"]
+        assert spare.calls == ["start runtime", "resize 256"]
         assert len(one.backend.environments) == 2
 
     async def test_it_is_told_what_a_fresh_one_is_started_with(self, one: World) -> None:
@@ -146,7 +146,7 @@ class TestHitAndMiss:
         one.backend.program = fails
         result = await one.invoke("g")
         assert result.status is InvocationStatus.INIT_ERROR
-        assert spare.calls[:4] == ["start runtime", "resize 128", "reset", "start runtime"]
+        assert spare.calls[:4] == ["start runtime", "resize 256", "reset", "start runtime"]
 
 
 class TestWhatTakesTheFreshRoad:

@@ -10,8 +10,9 @@ import pytest
 from tests.plugins.backends import CGROUPS, DEPENDING, kill_and_wait, open_folder, own_cgroup_folders, start_engine
 from workbench.backends import cgroups, registry
 from workbench.backends.api import Backend, Network
-from workbench.backends.cgroups import Support
+from workbench.backends.cgroups import Role, Support
 from workbench.testing import conformance
+from workbench.testing.kit import Subject
 from workbench.testing.suite import BackendConformance
 
 
@@ -61,3 +62,22 @@ async def test_kill_9_of_the_engine_leaves_no_process(with_cgroups: bool, tmp_pa
     if os.geteuid() == 0:
         for tree in cgroups.claim().trees:
             assert not [folder for folder in tree.root.iterdir() if folder.name.startswith(f"{engine.pid}-")]
+
+
+@pytest.mark.skipif(Role.SHARE not in cgroups.support().roles, reason="no writable cgroup that shares the CPU here")
+@pytest.mark.parametrize("backend", ["subprocess", pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)])
+async def test_the_share_of_the_cpu_is_one_vcpu_s_until_it_settles(backend: str, tmp_path: Path) -> None:
+    async def look(subject: Subject) -> None:
+        async with subject.environment(memory_size=128) as running:
+            assert shares() in ("1024", "100")
+            await running.environment.settle()
+            assert shares() in ("74", "7")
+
+    await conformance.run(look, registry.create(backend), tmp_path)
+
+
+def shares() -> str:
+    """What the kernel has for the only environment of this process."""
+    places = [Path(folder, name) for folder in own_cgroup_folders() for name in ("cpu.shares", "cpu.weight")]
+    (share,) = [place.read_text().strip() for place in places if place.exists()]
+    return share

@@ -50,6 +50,7 @@ class Capabilities:
     networks: the modes that work on this machine.
     late_code: an environment can be launched before it is known which function it will serve (since 1.2): where there
         are mounts, what is put into the host folders of `task` and `opt` afterwards appears inside; `resize` follows.
+    boost: an environment has the share of the CPU of at least one vCPU until `settle` is called (since 1.2).
     """
 
     isolation: bool
@@ -63,6 +64,7 @@ class Capabilities:
     file_systems: bool = False
     late_code: bool = False
     images: bool = False
+    boost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,11 @@ class EnvironmentSpec:
     def vcpus(self) -> float:
         """The share of the CPU that the memory brings."""
         return self.memory_size / MB_OF_A_VCPU
+
+    @property
+    def boosted(self) -> float:
+        """The share of the CPU until INIT is over."""
+        return max(self.vcpus, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,9 +241,18 @@ class Environment(Protocol):
         """Undo `freeze`; idempotent."""
 
     async def resize(self, memory_size: int) -> None:
-        """Give it another MemorySize in MB, and the share of the CPU that comes with it.
+        """Give it another MemorySize in MB.
 
         Asked at most once, of backends with `late_code`, before anything of the function runs.
+
+        Raises:
+            BackendError: it could not be done.
+        """
+
+    async def settle(self) -> None:
+        """Its INIT is over: from now on it has the share of the CPU that its memory brings.
+
+        Asked once, of backends with `boost`.
 
         Raises:
             BackendError: it could not be done.

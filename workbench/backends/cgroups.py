@@ -13,7 +13,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -149,19 +149,28 @@ class Cgroup:
             raise BackendError(f"cannot make a cgroup: {error}") from error
         return cls(made)
 
-    def resize(self, *, memory: int, vcpus: float) -> None:
-        """Other limits, for a group whose processes use less than that.
+    def limit(self, memory: int) -> None:
+        """Another limit of memory in bytes, for a group whose processes use less.
 
         Raises:
-            BackendError: the kernel refuses them.
+            BackendError: the kernel refuses it.
         """
-        try:
-            if (found := self._by_role.get(Role.MEMORY)) is not None:
-                _limit_memory(*found, memory)
-            if (found := self._by_role.get(Role.SHARE)) is not None:
-                _share_cpu(*found, vcpus)
-        except OSError as error:
-            raise BackendError(f"cannot change the limits of a cgroup: {error}") from error
+        self._change(Role.MEMORY, lambda folder, version: _limit_memory(folder, version, memory))
+
+    def share(self, vcpus: float) -> None:
+        """Another share of the CPU.
+
+        Raises:
+            BackendError: the kernel refuses it.
+        """
+        self._change(Role.SHARE, lambda folder, version: _share_cpu(folder, version, vcpus))
+
+    def _change(self, role: Role, write: Callable[[Path, int], None]) -> None:
+        if (found := self._by_role.get(role)) is not None:
+            try:
+                write(*found)
+            except OSError as error:
+                raise BackendError(f"cannot change the {role} of a cgroup: {error}") from error
 
     @property
     def folders(self) -> tuple[str, ...]:

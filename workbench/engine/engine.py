@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.backends.file_systems import make as make_folder
 from workbench.backends.file_systems import read_only
@@ -83,6 +83,8 @@ from workbench.model.prices import Prices, list_prices
 from workbench.model.records import Deployment
 from workbench.model.routes import Route
 from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
+
+P = TypeVar("P", Path, Path | None)
 
 _log = logging.getLogger("workbench.engine")
 #: How long an invocation waits for an environment that is about to finish before it gets a cold start.
@@ -156,6 +158,8 @@ class Engine(AttachedResources, AccountResources):
         self._hosts: dict[str, BackendHost] = {}
         self._host_locks: dict[str, asyncio.Lock] = {}
         self._prepared: set[tuple[str, str]] = set()
+        #: The folders of code and of layers that are known to be there.
+        self._folders: dict[str, Path] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random(options.seed)
         self._closing = False
@@ -586,9 +590,21 @@ class Engine(AttachedResources, AccountResources):
         if (host.name, runtime.arn) not in self._prepared:
             await host.prepare(runtime)
             self._prepared.add((host.name, runtime.arn))
-        task = await self._thread.run(self._store.extract, version.code.sha256)
-        opt = await self._thread.run(self._store.extract_layers, version.layers) if version.layers else None
+        store, code, layers = self._store, version.code, version.layers
+        task = await self._extracted(code.sha256, lambda: store.extract(code.sha256))
+        names = ",".join(layer.sha256 for layer in layers)
+        opt = await self._extracted(names, lambda: store.extract_layers(layers)) if layers else None
         return Contents(runtime=runtime, task=task, opt=opt, file_systems=shown, notes=notes)
+
+    async def _extracted(self, content: str, extract: Callable[[], P]) -> P:
+        """The folder of code or of layers; the store's thread is not waited for when it is there."""
+        known = self._folders.get(content)
+        if known is not None and known.is_dir():
+            return known
+        folder = await self._thread.run(extract)
+        if folder is not None:
+            self._folders[content] = folder
+        return folder
 
     async def _image_digest(self, image: str) -> str | None:
         """The digest of a container image, if it is here and a backend can say."""

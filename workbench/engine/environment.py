@@ -235,6 +235,7 @@ class ExecutionEnvironment:
 
     def _initialised(self, init: Init) -> None:
         self._init = None
+        self._init_over(init)
         self._init_ms = init.elapsed_ms
         self._phase(_INIT_PHASES[init.phase], init.started, "success")
         invocation = self._journal.invocation
@@ -250,6 +251,7 @@ class ExecutionEnvironment:
     def _init_failed(self, init: Init, failure: Failure) -> None:
         """INIT did not work: the first time it is run again inside the invoke, the second time the caller hears."""
         self._init = None
+        self._init_over(init)
         status = "timeout" if failure.status is InvocationStatus.TIMEOUT else "error"
         self._phase(_INIT_PHASES[init.phase], init.started, status, failure.error_type or "")
         invocation = self._journal.invocation
@@ -260,6 +262,17 @@ class ExecutionEnvironment:
         else:
             invocation.started = init.started
             self._lose(failure, keep=False)
+
+    def _init_over(self, init: Init) -> None:
+        if init.phase is InitPhase.INIT:
+            self._services.spawn(self._settle_share())
+
+    async def _settle_share(self) -> None:
+        try:
+            await self._sandbox.settle()
+        except WorkbenchError as error:
+            if not self._gone and not self.state.final:
+                self._journal.fault(f"{error.title}: {error}")
 
     async def _init_again(self, why: ShutdownReason) -> None:
         try:

@@ -28,7 +28,7 @@ from workbench.engine.invocation import error_payload
 from workbench.engine.output import Output
 from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink
 from workbench.engine.registrations import external_extensions
-from workbench.engine.spare import Spare
+from workbench.engine.spare import SMALLEST, Spare
 from workbench.engine.trees import Tree, link
 from workbench.engine.variables import runtime_variables
 from workbench.model.errors import BackendError, NoWorkingDirectory
@@ -163,7 +163,7 @@ class Sandbox:
         self._environment, self._listener = spare.adopt(lost.append)
         self._spare = self._waiting = spare
         try:
-            resizing = self._host.call("resize", self._environment.resize(spec.memory_size), 5)
+            resizing = self._resize(self._environment, spec.memory_size)
             if self._host.capabilities.mounts:
                 self._layout = self._environment.layout
                 self._linked = _count(code, layers)
@@ -180,6 +180,10 @@ class Sandbox:
             raise
         spare.adopt(self._on_event)
         self._listener.hand_over(link)
+
+    async def _resize(self, environment: Environment, memory_size: int) -> None:
+        if memory_size != SMALLEST:
+            await self._host.call("resize", environment.resize(memory_size), 5)
 
     def _specified(self, contents: Contents) -> EnvironmentSpec:
         configuration = self._version.configuration
@@ -391,6 +395,15 @@ class Sandbox:
             usage = await self._host.call("measure", self._environment.usage(), seconds)
             self._measured = self._clock.monotonic_ns()
             self.max_memory_mb = max(self.max_memory_mb, -(-usage.peak_memory // 1_048_576))
+
+    async def settle(self) -> None:
+        """INIT is over: the share of the CPU is the memory's from now on.
+
+        Raises:
+            WorkbenchError: the backend could not.
+        """
+        if self._environment is not None and self._host.capabilities.boost:
+            await self._host.call("settle", self._environment.settle(), 5)
 
     async def freeze(self) -> None:
         if self._environment is not None:

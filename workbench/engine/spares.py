@@ -37,6 +37,8 @@ PAUSE_SECONDS, PAUSES = 0.1, 20
 RETRY_SECONDS = 60.0
 #: Of so many functions is remembered that spares are not for them.
 _UNFIT = 1000
+#: And the names in the code of so many.
+_TREES = 256
 OFF = "spares are off"
 NONE_WAITS = "no spare was waiting"
 
@@ -92,6 +94,8 @@ class Spares:
         self._runtimes: dict[str, RuntimeVersion] = {}
         #: Why some code is not for spares, as was found when one was taken for it.
         self._unfit: dict[tuple[str, ...], str] = {}
+        #: What is in folders that are named after their content.
+        self._trees: dict[Path, Tree] = {}
         #: What was made and is nobody's yet: waiting, taken, or being made.
         self._own: set[Spare] = set()
         self._making = asyncio.Lock()
@@ -134,8 +138,15 @@ class Spares:
         Raises:
             OSError: they cannot be read.
         """
-        code = await self._thread.run(trees.look, task)
-        return code, await self._thread.run(trees.look, opt) if opt is not None else None
+        code = await self._look(task)
+        return code, await self._look(opt) if opt is not None else None
+
+    async def _look(self, root: Path) -> Tree:
+        if (tree := self._trees.get(root)) is None:
+            if len(self._trees) >= _TREES:
+                self._trees.clear()
+            tree = self._trees[root] = await self._thread.run(trees.look, root)
+        return tree
 
     def unfit(self, spare: Spare, version: FunctionVersion, contents: Contents, code: Tree, layers: Tree | None) -> str:
         """Why a spare cannot be what a fresh environment with these contents would be; empty when it can."""

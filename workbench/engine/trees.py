@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 #: The dynamic linker remembers of a folder that it was not there. Those that it looks into are there from the start.
@@ -33,9 +32,8 @@ class Tree:
         return [name for path in paths if "/" not in (name := path[len(start) :])]
 
 
-@lru_cache(maxsize=256)
 def look(root: Path) -> Tree:
-    """Read a folder whose content never changes: it is named after it.
+    """Read a folder.
 
     Raises:
         OSError: it cannot be read.

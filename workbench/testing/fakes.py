@@ -291,6 +291,9 @@ class FakeEnvironment:
         if self._backend.refuse_resize is not None:
             raise BackendError(self._backend.refuse_resize)
 
+    async def settle(self) -> None:
+        self.calls.append("settle")
+
     async def freeze(self) -> None:
         self.calls.append("freeze")
         self.frozen = True

@@ -203,7 +203,12 @@ class BoxEnvironment:
         self._memory_size = memory_size << 20
         self._watched.limit = self._memory_size + MEMORY_SLACK
         if self._group is not None:
-            self._group.resize(memory=self._watched.limit, vcpus=memory_size / MB_OF_A_VCPU)
+            self._group.limit(self._watched.limit)
+
+    async def settle(self) -> None:
+        """By the cgroup."""
+        if self._group is not None:
+            self._group.share((self._memory_size >> 20) / MB_OF_A_VCPU)
 
     async def reset(self) -> None:
         """Have init end every other process, and wait until it has reaped the last."""
