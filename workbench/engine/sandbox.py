@@ -427,6 +427,8 @@ class Sandbox:
         finally:
             if self._listener is not None:
                 self._listener.close()
+            elif self._environment is not None and self._environment.listener is not None:
+                self._environment.listener.close()
             for output in self._outputs.values():
                 output.close()
             if self._spare is not None:

@@ -176,6 +176,8 @@ class Spare:
         finally:
             if self.listener is not None:
                 self.listener.close()
+            elif self.environment is not None and self.environment.listener is not None:
+                self.environment.listener.close()
             if self.output is not None:
                 self.output.close()
             self.remove()
