@@ -12,6 +12,8 @@ from itertools import count
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
+from workbench.model.account import AccountSettings
+from workbench.model.attached import Attached, Provisioned, RuntimeManagement
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFound
@@ -19,6 +21,7 @@ from workbench.model.functions import Alias, Code, FunctionConfiguration, Functi
 from workbench.model.history import InvocationRecord
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
 from workbench.model.names import LATEST, Account, FunctionRef
+from workbench.model.runtimes import RuntimeOverview
 
 MS = 1_000_000
 WALL = 1_760_000_000.0
@@ -50,6 +53,8 @@ class FakeEngine:
         self.versions: dict[str, dict[str, FunctionVersion]] = {}
         self.aliases: dict[str, dict[str, Alias]] = {}
         self.archives: dict[str, bytes] = {}
+        self.attached: dict[str, Attached] = {}
+        self.runtimes: dict[str, RuntimeOverview] = {}
         self.records: dict[str, InvocationRecord] = {}
         self._functions_of: dict[str, str] = {}
         self._ids = count(1)
@@ -251,6 +256,70 @@ class FakeEngine:
         self._ask()
         del self.versions[ref.name][ref.qualifier]
         self.live.apply(ev.FunctionDeleted(self.now, ref.name, ref.qualifier))
+
+    # -- settings
+    async def get_function(self, ref: FunctionRef) -> FunctionVersion:
+        self._ask()
+        return self.versions[ref.name][ref.qualifier or LATEST]
+
+    async def update_function_configuration(self, name, configuration, *, revision_id=None) -> FunctionVersion:
+        self._ask()
+        latest = self.versions[name][LATEST]
+        if revision_id not in (None, latest.revision_id):
+            raise PreconditionFailed("The Revision Id provided does not match the latest Revision Id.")
+        self._take(replace(latest, configuration=configuration, revision_id=f"revision-{next(self._revisions)}"))
+        return self.versions[name][LATEST]
+
+    async def account_settings(self) -> AccountSettings:
+        self._ask()
+        reserved = sum(attached.reserved or 0 for attached in self.attached.values())
+        return AccountSettings(
+            concurrent_executions=1000,
+            unreserved_concurrent_executions=1000 - reserved,
+            total_code_size=0,
+            function_count=len(self.versions),
+        )
+
+    async def get_attached(self, function: str) -> Attached:
+        self._ask()
+        return self.attached.get(function, Attached())
+
+    def attach(self, function: str, **changes) -> None:
+        self.attached[function] = replace(self.attached.get(function, Attached()), **changes)
+        self.live.apply(ev.AttachedChanged(self.now, function, self.attached[function]))
+
+    async def put_concurrency(self, ref: FunctionRef, reserved: int | None) -> None:
+        self._ask()
+        self.attach(ref.name, reserved=reserved)
+
+    async def put_provisioned_concurrency(self, ref: FunctionRef, requested: int) -> Provisioned:
+        self._ask()
+        made = Provisioned(requested=requested, last_modified=self.wall)
+        provisioned = (await self.get_attached(ref.name)).provisioned
+        self.attach(ref.name, provisioned={**provisioned, ref.qualifier: made})
+        return made
+
+    async def delete_provisioned_concurrency(self, ref: FunctionRef) -> None:
+        self._ask()
+        provisioned = (await self.get_attached(ref.name)).provisioned
+        self.attach(ref.name, provisioned={key: value for key, value in provisioned.items() if key != ref.qualifier})
+
+    async def get_runtime_management(self, ref: FunctionRef) -> RuntimeManagement:
+        return (await self.get_attached(ref.name)).runtime_of(ref.qualifier)
+
+    async def put_runtime_management(self, ref: FunctionRef, config: RuntimeManagement) -> None:
+        self._ask()
+        managed = (await self.get_attached(ref.name)).runtime_management
+        self.attach(ref.name, runtime_management={**managed, ref.qualifier: config})
+
+    async def list_runtimes(self) -> tuple[RuntimeOverview, ...]:
+        self._ask()
+        return tuple(self.runtimes.values())
+
+    async def publish_runtime(self, runtime: str, version: str) -> RuntimeOverview:
+        self._ask()
+        self.runtimes[runtime] = replace(self.runtimes[runtime], published=version, moves=self.wall + 300)
+        return self.runtimes[runtime]
 
     async def code(self, sha256: str) -> bytes:
         self._ask()

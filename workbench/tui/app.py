@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from textual.widgets import Input, TextArea
 from workbench.model.errors import ApiError, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
+from workbench.model.runtimes import RuntimeOverview
 from workbench.model.text import one_line, sanitize
 from workbench.tui.answers import Answers, answer
 from workbench.tui.commands import main as commands
@@ -37,7 +39,8 @@ from workbench.tui.screens.main import MainScreen
 from workbench.tui.widgets.load_facts import summary as load_summary
 
 if TYPE_CHECKING:
-    from workbench.client.recording import Player
+    from workbench.client.port import EnginePort
+from workbench.client.recording import Player
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
@@ -147,8 +150,7 @@ class WorkbenchApp(App[Outcome]):
     # -- telling the person
     def say(self, message: str, *, title: str = "", bad: bool = False, timeout: float | None = None) -> None:
         """A notification; what it says is never markup. It takes the place of the last one that was no error."""
-        for notice in [notice for notice in self._notifications if notice.severity == "information"]:
-            self._unnotify(notice, refresh=False)
+        self.hush()
         self.notify(
             sanitize(message),
             title=one_line(title),
@@ -156,6 +158,11 @@ class WorkbenchApp(App[Outcome]):
             timeout=timeout,
             markup=False,
         )
+
+    def hush(self) -> None:
+        """Take away what was said, but for errors."""
+        for notice in [notice for notice in self._notifications if notice.severity == "information"]:
+            self._unnotify(notice)
 
     def say_error(self, error: Exception) -> None:
         """An error as a notification: the screen lives on."""
@@ -173,6 +180,45 @@ class WorkbenchApp(App[Outcome]):
 
         if view := self.mirror.functions.get(name):
             self.push_screen(FunctionScreen(view))
+
+    async def open_runtime(
+        self, name: str, version: str, saved: Callable[[], object], *, pinned: str | None = None
+    ) -> None:
+        """Choose how the runtime version of a function's version is managed; `pinned` is an ARN to begin with."""
+        from workbench.tui.screens.runtime import RuntimeForm
+
+        try:
+            port = self.link.port
+            versions = {one.version: one for one in await port.list_versions(name)}
+            attached = await port.get_attached(name)
+            runtime = versions[version].configuration.runtime
+            overview = next((one for one in await self._runtimes(port) if one.id == runtime), None)
+        except Exception as error:
+            self.say_error(error)
+            return
+        if overview is None:
+            image = "A container image has its runtime inside."
+            self.say(f"{runtime} is not in the catalogue." if runtime else image, title="Runtime", bad=True)
+            return
+
+        living = partial(self.mirror.living, name)
+        self.push_screen(RuntimeForm(versions, version, attached, overview, living, saved, pinned=pinned))
+
+    async def _runtimes(self, port: EnginePort) -> tuple[RuntimeOverview, ...]:
+        """The catalogue; programs are looked for, and where that takes a while it is said."""
+        asking = asyncio.ensure_future(port.list_runtimes())
+        done, _ = await asyncio.wait({asking}, timeout=0.3)
+        if not done:
+            self.say("Looking for what this machine can run …", title="Runtimes", timeout=30)
+            await asyncio.wait({asking})
+            self.hush()
+        return await asking
+
+    def open_runtimes(self) -> None:
+        """What this machine can run, and which versions functions take."""
+        from workbench.tui.screens.runtimes import RuntimesScreen
+
+        self.push_screen(RuntimesScreen())
 
     def open_environments(self, only: str | None = None) -> None:
         """Watch all environments, or those of one function."""

@@ -10,6 +10,7 @@ from workbench.model.errors import EngineGone
 from workbench.model.functions import Alias
 from workbench.model.names import FunctionRef
 from workbench.tui.alias_draft import Draft
+from workbench.tui.changes import Change
 from workbench.tui.format import version as short
 
 if TYPE_CHECKING:
@@ -50,7 +51,22 @@ class PublishEdit:
         return f"version {self.version} published"
 
 
-Edit = AliasEdit | PublishEdit
+@dataclass(frozen=True, slots=True)
+class SettingEdit:
+    """A setting of a function that was changed."""
+
+    change: Change
+    wall: float
+
+    @property
+    def function(self) -> str:
+        return self.change.function
+
+    def __str__(self) -> str:
+        return str(self.change)
+
+
+Edit = AliasEdit | PublishEdit | SettingEdit
 
 
 class Edits:
@@ -103,11 +119,16 @@ class Edits:
             self._remember(PublishEdit(function, published.version, self._wall()))
         return published.version, fresh
 
+    async def make(self, port: EnginePort, change: Change) -> None:
+        """Change a setting."""
+        await change.do(port)
+        self._remember(SettingEdit(change, self._wall()))
+
     async def undo(self, port: EnginePort, function: str) -> str | None:
         """Take the function's last edit back and say what that did; None if there is none.
 
         Raises:
-            ApiError: it can no longer be undone; the edit before it is the last one then.
+            ApiError, UsageError: it can no longer be undone; the edit before it is the last one then.
             EngineGone: the engine did not answer; the edit stays.
         """
         edit = next(iter(self.of(function)), None)
@@ -119,6 +140,9 @@ class Edits:
             if isinstance(edit, PublishEdit):
                 await port.delete_function(FunctionRef(function, edit.version))
                 return f"version {edit.version} deleted; its number is not used again"
+            if isinstance(edit, SettingEdit):
+                await edit.change.undo(port)
+                return f"{edit}: taken back"
             return await self._undo_alias(port, edit)
         except EngineGone:
             self._done.insert(index, edit)

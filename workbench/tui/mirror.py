@@ -102,6 +102,11 @@ class Mirror:
         """The kept lines of one invocation, oldest first."""
         return [line for line in self.logs if isinstance(line, LogView) and line.request_id == request_id]
 
+    def living(self, function: str, version: str) -> list[EnvironmentView]:
+        """The environments of a function's version that have not ended."""
+        views = self.environments.values()
+        return [view for view in views if (view.function, view.version) == (function, version) and not view.state.final]
+
     def warm(self, function: str) -> int:
         """How many environments of a function an invocation could be placed in now."""
         return sum(view.function == function and view.state.placeable for view in self.environments.values())

@@ -61,6 +61,27 @@ class ShowCli(Command):
     action = "screen.show_cli"
 
 
+class Configure(Command):
+    """Edit the configuration of `$LATEST`: memory, timeout, /tmp, handler, description, environment variables."""
+
+    keys, shown_key, title, footer = "c", "c", "Edit the configuration…", "config"
+    action = "screen.configure"
+
+
+class Runtime(Command):
+    """Choose when the selected version takes another runtime version, and see what that does to its environments."""
+
+    keys, shown_key, title, footer = "m", "m", "Runtime management…", "runtime"
+    action = "screen.runtime"
+
+
+class Concurrency(Command):
+    """Reserve concurrency for the function, or provision it for an alias or a version."""
+
+    keys, shown_key, title, footer = "r", "r", "Reserved and provisioned concurrency…", "concurrency"
+    action = "screen.concurrency"
+
+
 class Reload(Command):
     """Ask the engine for versions and aliases again."""
 
@@ -178,6 +199,9 @@ SCREEN: tuple[type[Command], ...] = (
     Diff,
     NewAlias,
     Save,
+    Configure,
+    Runtime,
+    Concurrency,
     Undo,
     Fire,
     FireAgain,

@@ -98,6 +98,12 @@ def environments(app: WorkbenchApp, name: str) -> None:
     app.open_environments(name or None)
 
 
+@verb(Takes.NOTHING)
+def runtimes(app: WorkbenchApp, _: str) -> None:
+    """See what this machine can run, publish a runtime version, watch it being rolled out."""
+    app.open_runtimes()
+
+
 @verb(Takes.ENVIRONMENT)
 def environment(app: WorkbenchApp, id: str) -> None:
     """Open an execution environment."""

@@ -117,6 +117,13 @@ class EventsScreen(Command):
     action = "screen.events"
 
 
+class Runtimes(Command):
+    """Open the runtimes: what this machine can run, which version functions take, what is being rolled out."""
+
+    keys, shown_key, title = "R", "R", "Runtimes and roll-outs"
+    action = "screen.runtimes"
+
+
 class CommandLine(Command):
     """Type a command: a verb and what it is done to, completed by tab."""
 
@@ -167,6 +174,7 @@ SCREEN: tuple[type[Command], ...] = (
     Deploy,
     EnvironmentsScreen,
     EventsScreen,
+    Runtimes,
     Functions,
     Environments,
     Invocations,

@@ -312,6 +312,41 @@ class FunctionScreen(LiveScreen):
             self.workbench.say(f"Nothing has changed since version {version}.", title="Publish")
         await self._again()
 
+    # -- its settings
+    def action_configure(self) -> None:
+        from workbench.tui.screens.configuration import ConfigurationForm
+
+        if (latest := self._versions.get(LATEST)) is None:
+            self._say_unknown()
+            return
+        self.app.push_screen(
+            ConfigurationForm(latest, lambda: len(self.workbench.mirror.living(latest.name, LATEST)), self._saved)
+        )
+
+    @work(group="edits")
+    async def action_concurrency(self) -> None:
+        from workbench.tui.screens.concurrency import ConcurrencyForm
+
+        try:
+            attached = await self.workbench.link.port.get_attached(self._view.name)
+            account = await self.workbench.link.port.account_settings()
+        except Exception as error:
+            self.workbench.say_error(error)
+            return
+        self.app.push_screen(ConcurrencyForm(lambda: self._view, attached, account, self._saved))
+
+    @work(group="edits")
+    async def action_runtime(self) -> None:
+        row = self.versions.selected
+        await self.workbench.open_runtime(self._view.name, row.version if row is not None else LATEST, self._saved)
+
+    def _say_unknown(self) -> None:
+        self.workbench.say(self._refused or "The engine has not answered yet.", title=self._view.name, bad=True)
+
+    @work(group="details", exclusive=True)
+    async def _saved(self) -> None:
+        await self._again()
+
     def action_new_alias(self) -> None:
         if not self._leave_draft():
             return

@@ -192,5 +192,8 @@ class MainScreen(LiveScreen):
     def action_events(self) -> None:
         self.workbench.open_events(self.function.name if self.function is not None else "")
 
+    def action_runtimes(self) -> None:
+        self.workbench.open_runtimes()
+
     def action_deploy(self) -> None:
         self.workbench.start_deploy()

@@ -34,6 +34,7 @@ def configuration(details: FunctionVersion, status: EngineStatus | None, width: 
     rows: list[Row] = [
         ("version", details.version),
         ("runtime", f"{c.runtime}   {c.architecture}"),
+        ("its version", details.runtime_version or "decided at the first cold start"),
         ("handler", c.handler),
         ("memory", f"{c.memory_size} MB   timeout {c.timeout} s   /tmp {c.ephemeral_storage} MB"),
         ("role", c.role),

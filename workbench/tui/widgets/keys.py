@@ -59,6 +59,10 @@ class KeyLine(Widget):
     """
     ALLOW_SELECT = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: tuple[list[Shown], list[Shown]] = ([], [])
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
@@ -66,7 +70,9 @@ class KeyLine(Widget):
         self.screen.bindings_updated_signal.unsubscribe(self)
 
     def _changed(self, screen: Screen[object]) -> None:
-        if screen is self.screen:
+        # Below a dialog, the line stays as it was.
+        if screen is self.screen is self.app.screen:
+            self._known = self._keys()
             self.refresh()
 
     def _keys(self) -> tuple[list[Shown], list[Shown]]:
@@ -82,7 +88,7 @@ class KeyLine(Widget):
 
     def _places(self) -> list[tuple[int, Shown]]:
         """Where each key begins."""
-        left, right, more = fitting(*self._keys(), self.size.width)
+        left, right, more = fitting(*self._known, self.size.width)
         if more:
             left.append(Shown("", "", _MORE, False))
         places = []
