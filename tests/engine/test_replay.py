@@ -207,11 +207,16 @@ def test_what_happened_for_reasons_that_are_not_recorded_is_said() -> None:
 @pytest.mark.parametrize(
     ("change", "function", "setting", "message"),
     [
-        (WhatIf(provisioned=901), None, {}, "that would leave 99 of the account's 1000 to functions without a reserv"),
-        (WhatIf(reserved=901), None, {}, "AWS keeps 100 .`concurrency` in workbench.toml is the account's limit"),
+        (WhatIf(provisioned=901), None, {}, "that would take 901 of the account's 1000; AWS keeps 100 of it for func"),
+        (
+            WhatIf(reserved=901),
+            None,
+            {},
+            "without a reservation .`concurrency` in workbench.toml is the account's limit",
+        ),
         (WhatIf(provisioned=3, reserved=2), None, {}, "f: 3 provisioned would be more than the 2 reserved for it"),
         (WhatIf(provisioned=3), None, {"reserved": {"f": 2}}, "f: 3 provisioned would be more than the 2 reserved"),
-        (WhatIf(provisioned=200), None, {"reserved": {"g": 800}}, "that would leave 0"),
+        (WhatIf(provisioned=200), None, {"reserved": {"g": 800}}, "that would take 1000"),
         (WhatIf(provisioned=1), FunctionRef("g"), {}, "the history has no traffic of g that could be replayed"),
         (WhatIf(provisioned=1), FunctionRef("f", "beta"), {}, "no traffic of f:beta that could be replayed"),
     ],

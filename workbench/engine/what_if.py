@@ -169,11 +169,12 @@ def _check(
                 f"{name}: {counts[name]} provisioned would be more than the {reserved[name]} reserved for it"
             )
     claimed = sum(reserved.values()) + sum(count for name, count in counts.items() if name not in reserved)
-    left = setting.concurrency_limit - claimed
-    if left < UNRESERVED_MINIMUM and any(reserved.get(name, 0) or counts[name] for name in names):
+    if setting.concurrency_limit - claimed < UNRESERVED_MINIMUM and any(
+        reserved.get(name, 0) or counts[name] for name in names
+    ):
         raise UsageError(
-            f"that would leave {left} of the account's {setting.concurrency_limit} to functions without a reservation, "
-            f"and AWS keeps {UNRESERVED_MINIMUM}",
+            f"that would take {claimed} of the account's {setting.concurrency_limit}; AWS keeps {UNRESERVED_MINIMUM} "
+            "of it for functions without a reservation",
             mend="`concurrency` in workbench.toml is the account's limit",
         )
 
