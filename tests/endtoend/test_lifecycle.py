@@ -180,7 +180,8 @@ done
 AROUND = """
 import os, resource
 def handler(event, context):
-    writable = [folder for folder in ("/var/task", "/opt", "/var/runtime", "/") if os.access(folder, os.W_OK)]
+    folders = ("/var/task", "/opt", "/var/runtime", "/")
+    writable = [folder for folder in folders if not os.statvfs(folder).f_flag & os.ST_RDONLY]
     mode = oct(os.stat("/tmp").st_mode)
     return [os.getcwd(), os.getuid() == 0, writable, mode, resource.getrlimit(resource.RLIMIT_NOFILE)]
 """
