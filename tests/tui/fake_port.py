@@ -20,6 +20,7 @@ from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFo
 from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, unchanged
 from workbench.model.history import InvocationRecord
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest
+from workbench.model.layers import LayerVersion
 from workbench.model.names import LATEST, Account, FunctionRef
 from workbench.model.runtimes import RuntimeOverview
 
@@ -54,6 +55,7 @@ class FakeEngine:
         self.aliases: dict[str, dict[str, Alias]] = {}
         self.archives: dict[str, bytes] = {}
         self.attached: dict[str, Attached] = {}
+        self.layers: list[LayerVersion] = []
         self.runtimes: dict[str, RuntimeOverview] = {}
         self.records: dict[str, InvocationRecord] = {}
         self._functions_of: dict[str, str] = {}
@@ -311,6 +313,14 @@ class FakeEngine:
         self._ask()
         managed = (await self.get_attached(ref.name)).runtime_management
         self.attach(ref.name, runtime_management={**managed, ref.qualifier: config})
+
+    async def list_functions(self) -> tuple[FunctionVersion, ...]:
+        self._ask()
+        return tuple(versions[LATEST] for _, versions in sorted(self.versions.items()))
+
+    async def list_layer_versions(self, name: str | None) -> tuple[LayerVersion, ...]:
+        self._ask()
+        return tuple(self.layers)
 
     async def list_runtimes(self) -> tuple[RuntimeOverview, ...]:
         self._ask()

@@ -74,9 +74,9 @@ async def test_the_palette_has_the_commands_and_runs_them(open_face, engine):
 async def test_themes_switch(open_face):
     async with open_face() as face:
         assert face.app.theme == "textual-dark"
-        await face.press("T")
+        await face.press("ctrl+t")
         assert face.app.theme == "textual-light"
-        await face.press("T")
+        await face.press("ctrl+t")
         assert face.app.theme == "textual-dark"
 
 

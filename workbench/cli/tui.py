@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,11 +86,27 @@ def tui(
             events_folder=events,
             deploy=deploy if template.exists() else None,
             start=attach.start,
+            doctor=partial(_doctor, project),
         )
     endpoint = read_endpoint(project)
     if endpoint is not None:
         where = f"pid {endpoint.pid}, {endpoint.url}"
         sys.stderr.write(f"workbench: the engine lives on ({where}); workbench stop ends it\n")
+
+
+async def _doctor(project: Project) -> str:
+    """What `workbench doctor` prints. In a process of its own: what it tries may block."""
+    import asyncio
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workbench", "doctor"),
+        cwd=project.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return said.decode("utf-8", "replace")
 
 
 def _play(path: Path, speed: float) -> None:

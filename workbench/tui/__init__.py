@@ -26,6 +26,7 @@ def run(
     events_folder: Path | None = None,
     deploy: Callable[[], Awaitable[str]] | None = None,
     start: Callable[[], Awaitable[None]] | None = None,
+    doctor: Callable[[], Awaitable[str]] | None = None,
     replay: Player | None = None,
 ) -> Outcome:
     """Run the terminal UI until the person leaves; the outcome says what became of the engine.
@@ -33,8 +34,8 @@ def run(
     `saved_events` are those of `events_folder`, where others can be saved. `connect` is awaited on the app's own event
     loop, first when the screen is up and again whenever the engine was lost; a `WorkbenchError` or `OSError` from it is
     shown and it is tried again. `start` starts an engine where one was lost. `deploy`, if there is something to deploy,
-    answers with a sentence. `replay` is the recording behind `connect`, if it is one. After a crash of the UI itself
-    the traceback is on stderr.
+    answers with a sentence, `doctor` with what this machine offers. `replay` is the recording behind `connect`, if it
+    is one. After a crash of the UI itself the traceback is on stderr.
     """
     import gc
 
@@ -44,6 +45,14 @@ def run(
     # twice as much as reading them.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    app = WorkbenchApp(connect, saved_events, events_folder=events_folder, deploy=deploy, start=start, replay=replay)
+    app = WorkbenchApp(
+        connect,
+        saved_events,
+        events_folder=events_folder,
+        deploy=deploy,
+        start=start,
+        doctor=doctor,
+        replay=replay,
+    )
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

@@ -63,8 +63,8 @@ class WorkbenchApp(App[Outcome]):
 
     `saved_events` are those of `events_folder`, where others can be saved. `connect` attaches to an engine, and does so
     again whenever the engine was lost; `start` starts one then. `deploy` deploys the project's template and answers
-    with a sentence. `replay` is the recording that `connect` attaches to, if it is one. `frames` is the pace of
-    pulling; with None only `frame` pulls, for tests.
+    with a sentence, `doctor` with what this machine offers. `replay` is the recording that `connect` attaches to, if it
+    is one. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
     """
 
     TITLE = "workbench"
@@ -80,6 +80,7 @@ class WorkbenchApp(App[Outcome]):
         events_folder: Path | None = None,
         deploy: Callable[[], Awaitable[str]] | None = None,
         start: Callable[[], Awaitable[None]] | None = None,
+        doctor: Callable[[], Awaitable[str]] | None = None,
         replay: Player | None = None,
         frames: float | None = FRAMES,
         link: Callable[[Connect, Mirror], Link] = Link,
@@ -88,6 +89,7 @@ class WorkbenchApp(App[Outcome]):
         self.mirror = Mirror()
         self.link = link(connect, self.mirror)
         self.deploy = deploy
+        self.doctor = doctor
         self._start = start
         #: A lost engine is being started again.
         self.starting = False
@@ -203,6 +205,24 @@ class WorkbenchApp(App[Outcome]):
 
         living = partial(self.mirror.living, name)
         self.push_screen(RuntimeForm(versions, version, attached, overview, living, saved, pinned=pinned))
+
+    def open_layers(self) -> None:
+        """The layer versions that there are."""
+        from workbench.tui.screens.layers import LayersScreen
+
+        self.push_screen(LayersScreen())
+
+    def open_settings(self) -> None:
+        """What the engine was started with."""
+        from workbench.tui.screens.page import SettingsScreen
+
+        self.push_screen(SettingsScreen())
+
+    def open_doctor(self) -> None:
+        """What this machine offers, and how to mend each gap."""
+        from workbench.tui.screens.page import DoctorScreen
+
+        self.push_screen(DoctorScreen())
 
     async def _runtimes(self, port: EnginePort) -> tuple[RuntimeOverview, ...]:
         """The catalogue; programs are looked for, and where that takes a while it is said."""

@@ -104,6 +104,24 @@ def runtimes(app: WorkbenchApp, _: str) -> None:
     app.open_runtimes()
 
 
+@verb(Takes.NOTHING)
+def layers(app: WorkbenchApp, _: str) -> None:
+    """See the layer versions and which functions have them."""
+    app.open_layers()
+
+
+@verb(Takes.NOTHING)
+def settings(app: WorkbenchApp, _: str) -> None:
+    """See what the engine was started with and what the account may use."""
+    app.open_settings()
+
+
+@verb(Takes.NOTHING)
+def doctor(app: WorkbenchApp, _: str) -> None:
+    """Try which backends and runtimes work on this machine, and what would mend the rest."""
+    app.open_doctor()
+
+
 @verb(Takes.ENVIRONMENT)
 def environment(app: WorkbenchApp, id: str) -> None:
     """Open an execution environment."""

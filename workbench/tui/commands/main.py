@@ -124,6 +124,27 @@ class Runtimes(Command):
     action = "screen.runtimes"
 
 
+class Layers(Command):
+    """Open the layers: their versions, and which functions have them."""
+
+    keys, shown_key, title = "L", "L", "Layers"
+    action = "screen.layers"
+
+
+class Settings(Command):
+    """Open the settings: what the engine was started with, and what the account may use."""
+
+    keys, shown_key, title = "O", "O", "Settings"
+    action = "screen.settings"
+
+
+class Doctor(Command):
+    """Open the doctor: which backends and runtimes work on this machine, and what would mend the rest."""
+
+    keys, shown_key, title = "H", "H", "Doctor"
+    action = "screen.doctor"
+
+
 class CommandLine(Command):
     """Type a command: a verb and what it is done to, completed by tab."""
 
@@ -141,7 +162,7 @@ class Back(Command):
 class SwitchTheme(Command):
     """Switch between the dark and the light theme."""
 
-    keys, shown_key, title = "T", "T", "Dark or light"
+    keys, shown_key, title = "ctrl+t", "^t", "Dark or light"
     action = "app.switch_theme"
 
 
@@ -175,6 +196,9 @@ SCREEN: tuple[type[Command], ...] = (
     EnvironmentsScreen,
     EventsScreen,
     Runtimes,
+    Layers,
+    Settings,
+    Doctor,
     Functions,
     Environments,
     Invocations,

@@ -195,5 +195,14 @@ class MainScreen(LiveScreen):
     def action_runtimes(self) -> None:
         self.workbench.open_runtimes()
 
+    def action_layers(self) -> None:
+        self.workbench.open_layers()
+
+    def action_settings(self) -> None:
+        self.workbench.open_settings()
+
+    def action_doctor(self) -> None:
+        self.workbench.open_doctor()
+
     def action_deploy(self) -> None:
         self.workbench.start_deploy()
