@@ -9,9 +9,7 @@ import pytest
 
 from tests.testing.broken import BROKEN, Unusable
 from workbench.backends import cgroups
-from workbench.model.errors import BackendError
-from workbench.testing import conformance, kit
-from workbench.testing.checks import engine, launches
+from workbench.testing import conformance
 from workbench.testing.kit import NotConforming
 
 PARTS = 4
@@ -21,20 +19,8 @@ def test_each_check_has_a_backend_that_it_finds() -> None:
     assert BROKEN.keys() == conformance.CHECKS.keys()
 
 
-@pytest.mark.parametrize("check", BROKEN)
-async def test_a_broken_backend_is_found_by_its_check(
-    check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kit, "PATIENCE", 1.5)
-    monkeypatch.setattr(engine, "SECONDS", 1.0)
-    monkeypatch.setattr(launches, "LETS_GO_SECONDS", 0.05)
-    kind, words = BROKEN[check]
-    with pytest.raises((NotConforming, BackendError), match=words):
-        await conformance.run(conformance.CHECKS[check], kind(), tmp_path)
-
-
 @pytest.mark.skipif(not cgroups.claim().trees, reason="without cgroups `subprocess` itself is less than is promised")
-def test_a_broken_backend_is_found_by_no_other_check() -> None:
+def test_a_broken_backend_is_found_by_its_check_and_by_no_other() -> None:
     """In processes beside one another: most checks wait for most of their time."""
     parts = [
         subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,8 @@ PATIENCE = 10.0
 #: A program that says when it runs, and then does nothing for longer than any check takes.
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 
+#: Of environments, so that a run does not meet what another in this process has left.
+_NUMBERS = itertools.count(1)
 T = TypeVar("T")
 
 
@@ -60,7 +63,8 @@ class Subject:
     runtime: RuntimeVersion
     folder: Path
     guarded: set[tuple[str, str]] = field(default_factory=set)
-    made: int = 0
+    #: The id that the last environment should have.
+    last_id: str = ""
 
     @asynccontextmanager
     async def environment(self, *, memory_size: int = 128, network: Network | None = None) -> AsyncIterator[Running]:
@@ -75,11 +79,6 @@ class Subject:
                 await running.end()
             raise
         await running.end()
-
-    @property
-    def last_id(self) -> str:
-        """The id that the last environment should have."""
-        return f"conformance-{os.getpid()}-{self.made}"
 
     def maker(self) -> str:
         """How another process makes the same backend: `module:class`, called without arguments.
@@ -96,8 +95,9 @@ class Subject:
 
     def spec(self, *, memory_size: int = 128, network: Network | None = None) -> EnvironmentSpec:
         """What to launch: an environment with a folder of its own at /var/task."""
-        self.made += 1
-        task = self.folder / f"task{self.made}"
+        number = next(_NUMBERS)
+        self.last_id = f"conformance-{os.getpid()}-{number}"
+        task = self.folder / f"task{number}"
         task.mkdir(mode=0o755)
         (task / "file").write_text("from the host")
         networks = self.backend.capabilities.networks
