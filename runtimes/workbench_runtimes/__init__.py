@@ -18,5 +18,5 @@ AWS postpones the dates often, which is why they are data; one that is not known
 be invoked whatever the date.
 
 The entry point in group `workbench.runtimes` names this package. Another distribution adds runtimes by naming a package
-of its own there.
+of its own there; docs/plugins.md says how, and which keys theirs need.
 """

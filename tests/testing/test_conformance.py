@@ -53,11 +53,6 @@ def test_the_kit_imports_neither_pytest_nor_a_plugin() -> None:
     assert not {"pytest", "workbench_subprocess", "workbench_bubblewrap"} & set(done.stdout.split())
 
 
-def test_the_suite_runs_against_an_installed_backend(tmp_path: Path) -> None:
-    done = suite(tmp_path, "--workbench-backend=subprocess", "-k", "exactly_one_exited_last or stop_is_idempotent")
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
-
-
 def test_the_suite_asks_for_the_backend_s_name(tmp_path: Path) -> None:
     done = suite(tmp_path, "-k", "stop_is_idempotent")
     assert "say which backend: --workbench-backend=NAME" in done.stdout, done.stdout + done.stderr

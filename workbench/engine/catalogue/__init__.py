@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -17,6 +18,7 @@ from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from workbench.engine.catalogue.brought import Brought
 from workbench.engine.catalogue.languages import Entry, Language, Program, Programs
 from workbench.engine.catalogue.nodejs import NodeJs
 from workbench.engine.catalogue.provided import Provided
@@ -25,6 +27,10 @@ from workbench.model.errors import RuntimeUnavailable, UsageError
 from workbench.model.runtimes import InstalledRuntime, RuntimeVersion
 
 GROUP = "workbench.runtimes"
+#: The package whose runtimes are there first.
+OURS = "workbench_runtimes"
+
+_log = logging.getLogger(__name__)
 
 
 class Catalogue:
@@ -152,12 +158,20 @@ class Catalogue:
         import tomli
 
         entries: dict[str, Entry] = {}
-        for package in entry_points(group=GROUP):
-            folder = resources.files(package.value) / "catalogue"
-            for file in sorted(folder.iterdir(), key=lambda item: item.name):
-                if file.name.endswith(".toml"):
-                    for entry in tomli.loads(file.read_text(encoding="utf-8"))["runtime"]:
-                        entries[entry["id"]] = entry
+        ours_first = sorted(entry_points(group=GROUP), key=lambda point: (point.value != OURS, point.name))
+        for point in ours_first:
+            try:
+                folder = resources.files(point.value) / "catalogue"
+                for file in sorted(folder.iterdir(), key=lambda item: item.name):
+                    if file.name.endswith(".toml"):
+                        for entry in tomli.loads(file.read_text(encoding="utf-8"))["runtime"]:
+                            if point.value != OURS:
+                                _check_brought(entry, entries)
+                            entries[entry["id"]] = {**entry, "package": point.value}
+            except Exception as error:  # a plugin of a stranger's costs its own runtimes, no others
+                if point.value == OURS:
+                    raise
+                _log.warning("plugin '%s' brings no runtimes: %s: %s", point.name, type(error).__name__, error)
         return entries
 
     def _unavailable(self, runtime: str) -> RuntimeUnavailable:
@@ -195,4 +209,14 @@ def _language(entry: Entry) -> Language | None:
         return NodeJs()
     if runtime.startswith("provided"):
         return Provided()
+    if "program" in entry:
+        return Brought()
     return None
+
+
+def _check_brought(entry: Entry, known: Mapping[str, Entry]) -> None:
+    """Raises ValueError for an entry that cannot be used, or that would take the place of another."""
+    if missing := [key for key in ("id", "status", "interpreter", "program", "command") if key not in entry]:
+        raise ValueError(f"runtime '{entry.get('id', '?')}' lacks {', '.join(missing)}")
+    if entry["id"] in known:
+        raise ValueError(f"there is a runtime '{entry['id']}' already")
