@@ -24,6 +24,7 @@ from workbench.backends.api import (
     Usage,
 )
 from workbench.backends.streams import EventStream
+from workbench.backends.unpromised import Unpromised
 from workbench.model.errors import BackendError
 
 #: Process 1. With SIGCHLD ignored the kernel itself reaps whatever is orphaned in the namespace.
@@ -38,16 +39,13 @@ class Tools:
     enter: tuple[str, ...]
 
 
-class UnshareEnvironment:
+class UnshareEnvironment(Unpromised):
     """Make it, then `launch`. Paths inside are those of the host."""
-
-    listener: socket | None = None  # no network of its own
 
     def __init__(
         self, spec: EnvironmentSpec, host: Host, tools: Tools, forget: Callable[[UnshareEnvironment], None]
     ) -> None:
         self.id = spec.id
-        self.pid: int | None = None
         self.layout = Layout(
             task=str(spec.task),
             opt=str(spec.opt or ""),
@@ -162,10 +160,6 @@ class UnshareEnvironment:
             self._frozen = False
             await self._signal_all("CONT")
             self._signal_nsenters(signal.SIGCONT)
-
-    async def resize(self, memory_size: int) -> None:
-        """Never asked: the capability `late_code` is not promised."""
-        raise BackendError("the unshare backend does not resize environments")
 
     async def reset(self) -> None:
         """SIGKILL for everything but process 1."""

@@ -102,8 +102,7 @@ async def calls_after_the_end_answer(subject: Subject) -> None:
         calls: dict[str, Callable[[], Awaitable[object]]] = {
             "signal": lambda: environment.signal(program.handle, signal.SIGTERM),
             "usage": environment.usage,
-            "freeze": environment.freeze,
-            "thaw": environment.thaw,
+            **({"freeze": environment.freeze, "thaw": environment.thaw} if has.freeze else {}),
             **({"reset": environment.reset} if has.reset else {}),
             **({"connect": lambda: environment.connect(9)} if has.connect else {}),
         }
