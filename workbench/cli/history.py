@@ -37,7 +37,6 @@ app = typer.Typer(
     "provisioned=N: what it would have been with other concurrency.",
     rich_markup_mode=None,
 )
-app.command("what-if")(what_if)
 RequestId = Annotated[str, typer.Argument(help="As the list shows it.", metavar="REQUEST_ID")]
 #: Invocations that one call of the engine brings.
 _PAGE = 500
@@ -140,6 +139,9 @@ def replay(
         client_context=record.client_context,
     )
     carry_out(project, request, partial(once, request=request, project=project))
+
+
+app.command("what-if")(what_if)
 
 
 # -- the engine, or the file when none runs

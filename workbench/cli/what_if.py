@@ -50,7 +50,9 @@ def what_if(
     if output is Output.JSON:
         echo(json.dumps(_json(forecast)))
     else:
-        for one in forecast.functions:
+        for number, one in enumerate(forecast.functions):
+            if number:
+                echo("")
             _show(forecast, one)
     for note in forecast.notes:
         say(note)

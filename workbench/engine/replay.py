@@ -146,7 +146,7 @@ class Replay:
         run, now = flight.run, self._clock.monotonic_ns()
         flight.came = now
         flight.tries += 1
-        name = run.past.function
+        name = run.name
         fleet = self._fleets.get(run.key)
         if (
             fleet is not None
@@ -170,7 +170,7 @@ class Replay:
             if fleet is not None and fleet.serving and self._take(flight, fleet.pool):
                 return
             flight.provisioned = False
-            if admit(self._tables, run.past.function, now, synchronous=run.synchronous) is not None:
+            if admit(self._tables, run.name, now, synchronous=run.synchronous) is not None:
                 self._throttle(flight)
                 return
             self._count(flight)
@@ -178,11 +178,11 @@ class Replay:
         self._reclaim(pool, run.past.engine)
         if self._take(flight, pool):
             return
-        if grow(self._tables, run.past.function, now) is not None:
-            self._uncount(run.past.function)
+        if grow(self._tables, run.name, now) is not None:
+            self._uncount(run.name)
             self._throttle(flight)
             return
-        self._tables.scaling.take(run.past.function, self._tables.scaling_rate, now)
+        self._tables.scaling.take(run.name, self._tables.scaling_rate, now)
         flight.cold = True
         self._start(self._environment(pool), flight, run.cold_wait)
 
@@ -216,7 +216,7 @@ class Replay:
 
     def _answered(self, flight: _Flight, environment: _Environment) -> None:
         run = flight.run
-        tally = self.tallies[run.past.function]
+        tally = self.tallies[run.name]
         tally.latencies.append((self._clock.monotonic_ns() - run.arrival) / 1e6)
         tally.cold_starts += flight.cold
         ms = billed(run.past.duration_ms, run.init_ms if flight.cold else None)
@@ -227,7 +227,7 @@ class Replay:
     def _finished(self, flight: _Flight, environment: _Environment) -> None:
         run, now = flight.run, self._clock.monotonic_ns()
         if not flight.provisioned:
-            self._uncount(run.past.function)
+            self._uncount(run.name)
         pool = environment.pool
         if environment in pool.finishing:
             pool.finishing.remove(environment)
@@ -243,10 +243,10 @@ class Replay:
             environment.idle_since = now
             pool.ready.append(environment)
         if not run.synchronous:
-            self._made_room(run.past.function)
+            self._made_room(run.name)
 
     def _count(self, flight: _Flight) -> None:
-        name = flight.run.past.function
+        name = flight.run.name
         if flight.run.synchronous:
             count_request(self._tables, name, self._clock.monotonic_ns())
         self._tables.concurrency += 1
@@ -259,7 +259,7 @@ class Replay:
     # -- refusals; events wait, as in `queue`
     def _throttle(self, flight: _Flight) -> None:
         run, now = flight.run, self._clock.monotonic_ns()
-        name = run.past.function
+        name = run.name
         self.tallies[name].throttles += 1
         if run.synchronous or self._setting.reserved.get(name) == 0:
             return
@@ -271,7 +271,7 @@ class Replay:
 
     def _again(self, flight: _Flight, tries: int) -> None:
         if flight.tries == tries:  # nobody has made room for it meanwhile
-            self._lines[flight.run.past.function].remove((flight, tries))
+            self._lines[flight.run.name].remove((flight, tries))
             self._arrive(flight)
 
     def _made_room(self, name: str) -> None:

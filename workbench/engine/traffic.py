@@ -34,24 +34,19 @@ class Run:
     init_ms: float
     answer: int
     busy: int
+    name: str = field(init=False)
+    key: Key = field(init=False)
+    pool: Hashable = field(init=False)
+    synchronous: bool = field(init=False)
+    #: Does its environment end with it?
+    fatal: bool = field(init=False)
 
-    @property
-    def key(self) -> Key:
-        return self.past.function, self.past.version
-
-    @property
-    def pool(self) -> Hashable:
+    def __post_init__(self) -> None:
         past = self.past
-        return past.function, past.version, past.revision, past.backend, past.tenant, past.engine
-
-    @property
-    def synchronous(self) -> bool:
-        return self.past.type is not InvocationType.EVENT
-
-    @property
-    def fatal(self) -> bool:
-        """Does its environment end with it?"""
-        return self.past.status in _FATAL
+        self.name, self.key = past.function, (past.function, past.version)
+        self.pool = (*self.key, past.revision, past.backend, past.tenant, past.engine)
+        self.synchronous = past.type is not InvocationType.EVENT
+        self.fatal = past.status in _FATAL
 
 
 @dataclass(slots=True, kw_only=True)

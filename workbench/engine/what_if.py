@@ -49,7 +49,7 @@ def forecast(
             f"the history has no traffic of {_named(function)} that could be replayed",
             mend="`workbench history` lists what there is",
         )
-    names = sorted({run.past.function for run in changed})
+    names = sorted({run.name for run in changed})
     allocations = [
         replace(one, since=max(one.since, traffic.since))
         for one in recorded.allocations
@@ -103,7 +103,7 @@ def forecast(
 
 def _meant(run: Run, function: FunctionRef | None) -> bool:
     return function is None or (
-        run.past.function == function.name and function.qualifier in (None, run.past.qualifier, run.past.version)
+        run.name == function.name and function.qualifier in (None, run.past.qualifier, run.past.version)
     )
 
 
@@ -130,8 +130,8 @@ def _asked_for(count: int, changed: Sequence[Run], names: Sequence[str], traffic
     of an alias would split them."""
     found = []
     for name in names:
-        last = {run.past.version: run.past for run in changed if run.past.function == name}
-        shares = Counter(run.past.version for run in changed if run.past.function == name)
+        last = {run.past.version: run.past for run in changed if run.name == name}
+        shares = Counter(run.past.version for run in changed if run.name == name)
         exact = {version: count * share / shares.total() for version, share in shares.items()}
         whole = {version: math.floor(part) for version, part in exact.items()}
         for version in sorted(exact, key=lambda version: whole[version] - exact[version])[

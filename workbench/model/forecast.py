@@ -31,7 +31,8 @@ class WhatIf:
             name, _, value = text.partition("=")
             if name == "memory":
                 raise UsageError(
-                    f"{text}: how long a function takes with other memory is in no record", mend=f"{_FORM}; try it"
+                    f"{text}: how long a function takes with other memory is in no record",
+                    mend=f"run it with that memory and compare; {_FORM}",
                 )
             if name not in ("provisioned", "reserved"):
                 raise UsageError(f"{text}: {_FORM}")
