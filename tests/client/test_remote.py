@@ -587,3 +587,21 @@ async def test_closing_lets_go_of_the_connections(front: Front) -> None:
         assert len(front.connections) == 5
     await asyncio.sleep(0.02)
     assert not front.connections
+
+
+async def test_metrics_are_text_for_who_has_the_key(front: Front, recorder: Recorder) -> None:
+    async def text() -> str:
+        return "# TYPE any gauge\nany 1\n"
+
+    recorder.answer = text
+    host = front.url.removeprefix("http://").encode()
+    request = b"GET /_workbench/v1/metrics HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n" % host
+    refused = await raw(front.url, request + b"\r\n")
+    assert refused.startswith(b"HTTP/1.1 403")
+    assert recorder.calls == []
+    head, _, body = (await raw(front.url, request + f"authorization: Bearer {KEY}\r\n\r\n".encode())).partition(
+        b"\r\n\r\n"
+    )
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"content-type: text/plain; version=0.0.4; charset=utf-8" in head.lower()
+    assert body == b"# TYPE any gauge\nany 1\n"

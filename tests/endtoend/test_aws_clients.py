@@ -183,6 +183,7 @@ def test_a_page_in_a_browser_is_refused(serve: Callable[..., Served]) -> None:
         ("/2015-03-31/functions", {"Host": "evil.example", "Authorization": "AWS4-HMAC-SHA256 x"}),
         ("/_workbench/v1/call/stop", {}),
         ("/_workbench/v1/live", {"Authorization": "Bearer wrong"}),
+        ("/_workbench/v1/metrics", {}),
     ]:
         request = urllib.request.Request(url + path, headers=headers, data=b"{}" if "call" in path else None)
         with pytest.raises(urllib.error.HTTPError) as refused:

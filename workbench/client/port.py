@@ -200,6 +200,9 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
     async def changes(self, since: int) -> Delta:
         """What changed since sequence number `since`; 0 gives everything there is. Answers at once."""
 
+    async def metrics(self) -> str:
+        """The metrics of every function, as Prometheus reads them (docs/live.md)."""
+
     async def status(self) -> EngineStatus:
         """The engine itself."""
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from workbench.engine.decide import Tables, route
 from workbench.engine.lineage import lengthened
 from workbench.engine.ports import Sender
 from workbench.model.errors import ApiError, ResourceNotFound, WorkbenchError
+from workbench.model.events import Metric
 from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest, QueuedEvent
 from workbench.model.names import LATEST, FunctionRef, parse_function_ref
 from workbench.model.outcomes import Condition, Ending, Message, dead_letter, record
@@ -40,10 +42,12 @@ class Endings:
         tables: Tables,
         sender: Sender | None,
         invoke: Callable[[InvokeRequest], Awaitable[InvocationResult]],
+        count: Callable[[str, str | None, Metric], None],
     ) -> None:
         self._tables = tables
         self._sender = sender
         self._invoke = invoke
+        self._count = count
 
     def rules(self, event: QueuedEvent) -> Rules:
         """The rules of the qualifier that was called."""
@@ -57,6 +61,10 @@ class Endings:
         retries, age = config.maximum_retry_attempts, config.maximum_event_age
         return Rules(MAX_RETRIES if retries is None else retries, MAX_AGE_SECONDS if age is None else age, off)
 
+    def dropped(self, event: QueuedEvent) -> None:
+        """The function will never have dealt with it."""
+        self._count(event.function, event.qualifier, Metric.ASYNC_EVENTS_DROPPED)
+
     async def tell(self, ending: Ending) -> None:
         """Send what is to be sent. A message that nobody takes is lost, as on AWS, and the log says so."""
         event = ending.event
@@ -67,18 +75,21 @@ class Endings:
         event = replace(event, trace_id=lengthened(event.trace_id, event.function)[0])
         ending = replace(ending, event=event)
         failed = ending.condition is not Condition.SUCCESS
+        if failed:
+            self.dropped(event)
         letters = self._dead_letters(event) if failed else None
         if letters:
             message = dead_letter(ending)
-            await self._deliver(letters, event, lambda: self._send(letters, message))
+            await self._deliver(letters, event, Metric.DEAD_LETTER_ERRORS, lambda: self._send(letters, message))
         config = function.attached.event_invoke.get(event.qualifier or LATEST)
         target = config and (config.on_failure if failed else config.on_success)
         if target:
             message = record(ending, self._tables.account.function_arn(event.function, event.qualifier or LATEST))
             if target.split(":")[2:3] == ["lambda"]:
-                await self._deliver(target, event, lambda: self._call(target, message.body, event.trace_id))
+                call = partial(self._call, target, message.body, event.trace_id)
             else:
-                await self._deliver(target, event, lambda: self._send(target, message))
+                call = partial(self._send, target, message)
+            await self._deliver(target, event, Metric.DESTINATION_DELIVERY_FAILURES, call)
 
     def _dead_letters(self, event: QueuedEvent) -> str | None:
         try:
@@ -99,10 +110,13 @@ class Endings:
             InvokeRequest(function=ref, payload=body.encode(), type=InvocationType.EVENT, trace_id=trace_id)
         )
 
-    async def _deliver(self, target: str, event: QueuedEvent, send: Callable[[], Awaitable[None]]) -> None:
+    async def _deliver(
+        self, target: str, event: QueuedEvent, failure: Metric, send: Callable[[], Awaitable[None]]
+    ) -> None:
         try:
             await send()
         except WorkbenchError as error:
+            self._count(event.function, event.qualifier, failure)
             _log.error(
                 "the end of event %s of %s is not told to %s: %s", event.request_id, event.function, target, error
             )

@@ -56,6 +56,7 @@ from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
 from workbench.engine.stream import RATE, Stream
 from workbench.engine.what_if import Recorded, forecast
+from workbench.live.exposition import exposition
 from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
@@ -222,7 +223,7 @@ class Engine(AttachedResources, AccountResources):
             self._rollouts.current,
             self._image_digest,
         )
-        endings = Endings(self._tables, sender, self._enqueue)
+        endings = Endings(self._tables, sender, self._enqueue, self._counted)
         self._queue = EventQueue(clock, store, thread, self._submit_queued, self._spawn, endings)
 
     # -- life of the engine
@@ -319,6 +320,7 @@ class Engine(AttachedResources, AccountResources):
         check_tenant(version, request.tenant_id)
         trace_id, depth = lengthened(request.trace_id or new_trace_id(), ref.name)
         if depth > MOST and tables.functions[ref.name].attached.recursive_loop != "Allow":
+            self._counted(ref.name, ref.qualifier, ev.Metric.RECURSIVE_INVOCATIONS_DROPPED)
             raise RecursiveInvocation(
                 f"The function {ref.name} was invoked {MOST} times in one chain of invocations: that looks like a loop."
             )
@@ -510,7 +512,11 @@ class Engine(AttachedResources, AccountResources):
             invocation.provisioned,
             invocation.version.revision_id,
             request.tenant_id,
+            not invocation.provisioned and self._provisioned.pool(invocation.version) is not None,
         )
+
+    def _counted(self, function: str, qualifier: str | None, metric: ev.Metric, value: float = 1) -> None:
+        self._emit(ev.Counted(self._clock.monotonic_ns(), function, qualifier, metric, value))
 
     def _released(self, invocation: Invocation) -> None:
         """It is over, one way or another; told once, whoever hears of it first."""
@@ -545,6 +551,7 @@ class Engine(AttachedResources, AccountResources):
                 accepted=self._clock.time(),
             )
         )
+        self._counted(request.function.name, request.function.qualifier, ev.Metric.ASYNC_EVENTS_RECEIVED)
         return InvocationResult(request_id=request_id, status=InvocationStatus.WAITING, trace_id=trace_id)
 
     def _submit_queued(self, event: QueuedEvent) -> asyncio.Future[InvocationResult]:
@@ -556,7 +563,10 @@ class Engine(AttachedResources, AccountResources):
             backend=event.backend,
             tenant_id=event.tenant_id,
         )
-        return self._submit(request, event.request_id)
+        answer = self._submit(request, event.request_id)
+        age = (self._clock.time() - event.accepted) * 1000
+        self._counted(event.function, event.qualifier, ev.Metric.ASYNC_EVENT_AGE, age)
+        return answer
 
     async def _dry_run(self, request: InvokeRequest) -> InvocationResult:
         check_tenant(route(self._tables, request.function, 0.0), request.tenant_id)
@@ -887,6 +897,9 @@ class Engine(AttachedResources, AccountResources):
 
     async def changes(self, since: int) -> Delta:
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())
+
+    async def metrics(self) -> str:
+        return exposition(self.live.functions())
 
     async def status(self) -> EngineStatus:
         status = replace(self._status, spares=self._spares.lines())

@@ -187,9 +187,6 @@ class Invoke:
         duration_ms = round((ended - invocation.started) / 1e6, 2)
         max_memory_mb = parts.sandbox.max_memory_mb
         billed_ms = report.billed(duration_ms, invocation.init_ms)
-        extensions_ms = None
-        if parts.extensions.any and self.runtime_done is not None:
-            extensions_ms = (ended - self.runtime_done) / 1e6
         parts.journal.platform(InvokeEnd(invocation.request_id))
         parts.journal.platform(
             Report(
@@ -203,10 +200,16 @@ class Invoke:
                 invocation.init_ms,
                 invocation.trace_id,
                 reported,
-                extensions_ms,
+                self._extensions_ms(ended),
                 parts.clock.time(),
             )
         )
+
+    def _extensions_ms(self, ended: int) -> float | None:
+        """How long extensions went on after the runtime, if there are any."""
+        if self.runtime_done is None or not self._parts.extensions.any:
+            return None
+        return (ended - self.runtime_done) / 1e6
 
     def _record(self, ended: int, error_type: str | None) -> None:
         invocation, parts = self.invocation, self._parts
@@ -224,6 +227,7 @@ class Invoke:
                 max_memory_mb,
                 error_type,
                 invocation.responded,
+                self._extensions_ms(ended),
             )
         )
         invocation.finish(duration_ms, max_memory_mb)

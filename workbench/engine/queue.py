@@ -119,6 +119,7 @@ class EventQueue:
                 result, refusal = await self._submit(event), None
             except ResourceNotFound as error:
                 _log.warning("event %s dropped: %s", event.request_id, error)
+                self._endings.dropped(event)
                 break
             except WorkbenchError as error:  # the function never had it
                 throttled = isinstance(error, TooManyRequests)

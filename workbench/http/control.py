@@ -1,6 +1,7 @@
 """`/_workbench/v1`: what AWS has no API for, behind the bearer key of the endpoint file.
 
 `POST call/METHOD` is one call of the engine's port. `GET live` streams deltas as NDJSON (docs/live.md).
+`GET metrics` is what Prometheus reads.
 `GET code/SHA256` downloads an archive, for GetFunction's Code.Location: the hash in it is what is secret.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 from workbench.client.calls import methods
 from workbench.client.port import EnginePort
 from workbench.http.messages import Request, Response
+from workbench.live.exposition import CONTENT_TYPE
 from workbench.model.codec import encode_json
 from workbench.model.errors import ApiError, WorkbenchError
 
@@ -48,6 +50,9 @@ class Control:
             return _keyless()
         if request.method == "POST" and path.startswith("call/"):
             return await self._call(path.removeprefix("call/"), request.body)
+        if request.method == "GET" and path == "metrics":
+            text = await self._port.metrics()
+            return Response(200, text.encode(), [("content-type", CONTENT_TYPE)])
         return _refusal(404, "UsageError", f"there is nothing at {request.method} {request.path}")
 
     def authorised(self, request: Request) -> bool:

@@ -7,6 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from workbench.live import metrics
+from workbench.live.metrics import Figures
 from workbench.live.view import (
     CELL_NS,
     CELLS,
@@ -69,8 +71,9 @@ class Live:
         self._functions = _Table()
         self._environments = _Table()
         self._invocations = _Table()
-        #: Invocations that have not ended, each with its function's view; the others in the order in which they ended.
-        self._open: dict[str, FunctionView | None] = {}
+        #: Invocations that have not ended, each with its function's view and figures, and whether it is on provisioned
+        #: concurrency; the others in the order in which they ended.
+        self._open: dict[str, tuple[FunctionView, Figures, bool] | None] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
         self._keep = invocations
         self._versions: dict[str, dict[str, FunctionVersion]] = {}
@@ -94,6 +97,7 @@ class Live:
             ev.InvocationStarted: self._started,
             ev.InvocationFinished: self._finished,
             ev.InvocationRefused: self._refused,
+            ev.Counted: self._counted,
             ev.LogLine: self._log,
         }
 
@@ -243,7 +247,7 @@ class Live:
             event=text,
             event_size=size,
         )
-        function = self._open[event.request_id] = self._function(event.function)
+        function = self._function(event.function)
         self._closed.pop(event.request_id, None)  # of an earlier attempt
         self._invocations.touch(event.request_id, self.seq, view)
         self.totals.invocations += 1
@@ -255,6 +259,11 @@ class Live:
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
             view.memory_size = function.memory_size
+            found = metrics.figures(function, event.qualifier, event.version)
+            metrics.accepted(found, event)
+            self._open[event.request_id] = (function, found, event.provisioned)
+        else:
+            self._open[event.request_id] = None
         self._trim()
 
     def _started(self, event: ev.InvocationStarted) -> None:
@@ -269,7 +278,7 @@ class Live:
         view = self._invocations.view(event.request_id)
         if view is None or event.request_id not in self._open:
             return
-        function = self._open.pop(event.request_id)
+        begun = self._open.pop(event.request_id)
         self.totals.running -= 1
         self.totals.errors += failed
         self.totals.billed_ms += event.billed_ms
@@ -279,11 +288,13 @@ class Live:
         view.response, view.response_size = _excerpt(event.payload)
         self._invocations.touch(event.request_id, self.seq, view)
         # A function that was deleted meanwhile, and perhaps made anew, does not count what it did not run.
-        if function is not None and self._functions.view(view.function) is function:
+        if begun is not None and self._functions.view(view.function) is begun[0]:
+            function, found, provisioned = begun
             function.running -= 1
             function.errors += failed
             function.duration_ms += event.duration_ms
             function.billed_ms += event.billed_ms
+            metrics.finished(found, event, provisioned)
             self._functions.touch(view.function, self.seq, function)
         self._closed[event.request_id] = None
 
@@ -304,9 +315,14 @@ class Live:
         self.totals.throttles += 1
         if function := self._function(event.function):
             function.throttles += 1
+            metrics.figures(function, event.qualifier, "").throttles += 1
         self._closed[event.request_id] = None
         self._closed.move_to_end(event.request_id)
         self._trim()
+
+    def _counted(self, event: ev.Counted) -> None:
+        if function := self._function(event.function):
+            metrics.counted(metrics.figures(function, event.qualifier, ""), event)
 
     def _trim(self) -> None:
         """Forget the invocations that ended first beyond the bound; running ones always stay."""
@@ -354,6 +370,10 @@ class Live:
         self._gone.append((self.seq, kind, key))
 
     # -- what faces read
+    def functions(self) -> list[FunctionView]:
+        """Every function that there is."""
+        return self._functions.since(0)
+
     def changes(self, since: int, t: int, wall: float) -> Delta:
         """One delta from `since` to now. A face that is too far behind gets everything, marked `full`."""
         full = since <= 0 or since < self._gone_floor or since > self.seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workbench.live.metrics import Figures
 from workbench.model.environments import EnvironmentState
 from workbench.model.functions import FunctionState
 from workbench.model.invocations import InvocationStatus, InvocationType
@@ -22,7 +23,8 @@ class FunctionView:
     """A function with its aliases and running totals. `versions` lists the published ones, oldest first.
 
     `reserved` is its reserved concurrency, None without; `provisioned` the provisioned concurrency asked for, by
-    qualifier; `runtime_mode` how the runtime of `$LATEST` is managed: `Auto`, `FunctionUpdate` or `Manual`.
+    qualifier; `runtime_mode` how the runtime of `$LATEST` is managed: `Auto`, `FunctionUpdate` or `Manual`. `metrics`
+    are by the qualifier that was called, empty without one, and by the version that ran, empty where none did.
     """
 
     name: str
@@ -45,6 +47,7 @@ class FunctionView:
     reserved: int | None = None
     provisioned: dict[str, int] = field(default_factory=dict)
     runtime_mode: str = "Auto"
+    metrics: dict[str, dict[str, Figures]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

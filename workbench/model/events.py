@@ -6,6 +6,7 @@ All `t` are nanoseconds of the engine's monotonic clock; `wall` is epoch seconds
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from workbench.model.attached import Attached
 from workbench.model.environments import EnvironmentState
@@ -127,6 +128,8 @@ class InvocationAccepted:
     provisioned: bool = False
     revision: str = ""
     tenant: str | None = None
+    #: On demand, since all of its version's provisioned environments are taken.
+    spilled: bool = False
 
 
 @dataclass(slots=True)
@@ -151,6 +154,8 @@ class InvocationFinished:
     error_type: str | None = None
     #: When the caller had its answer.
     responded: int | None = None
+    #: How long extensions went on after the runtime, where there are any.
+    extensions_ms: float | None = None
 
 
 @dataclass(slots=True)
@@ -168,6 +173,29 @@ class InvocationRefused:
     payload: bytes = b""
     trace_id: str | None = None
     client_context: str | None = None
+
+
+class Metric(StrEnum):
+    """Metrics of CloudWatch that no other event tells of, each by its name there."""
+
+    ASYNC_EVENTS_RECEIVED = "AsyncEventsReceived"
+    #: Milliseconds from an event's acceptance to an invocation with it.
+    ASYNC_EVENT_AGE = "AsyncEventAge"
+    ASYNC_EVENTS_DROPPED = "AsyncEventsDropped"
+    DEAD_LETTER_ERRORS = "DeadLetterErrors"
+    DESTINATION_DELIVERY_FAILURES = "DestinationDeliveryFailures"
+    RECURSIVE_INVOCATIONS_DROPPED = "RecursiveInvocationsDropped"
+
+
+@dataclass(slots=True)
+class Counted:
+    """Something for a metric of a function, called under `qualifier`."""
+
+    t: int
+    function: str
+    qualifier: str | None
+    metric: Metric
+    value: float = 1
 
 
 @dataclass(slots=True)
@@ -199,5 +227,6 @@ Event = (
     | InvocationStarted
     | InvocationFinished
     | InvocationRefused
+    | Counted
     | LogLine
 )
