@@ -173,6 +173,35 @@ def test_an_engine_that_was_killed_is_started_again_from_the_ui(
     eventually(lambda: ui.screen().count("✓ ok") + ui.screen().count("✓ cold") >= 2)
 
 
+def test_the_tour_on_a_real_engine(terminal: Callable[[int, int], Terminal], shell: Shell) -> None:
+    ui = terminal(80, 24)
+    ui.sees("No functions yet")
+    ui.press("d")
+    ui.sees("slow", "hello")
+    ui.press("T")
+    for step, said in enumerate(
+        (
+            "INIT took",
+            "there was no INIT",
+            "2 throttled",
+            "first invocation took",
+            "Version 2 is",
+            "Of 20:",
+            "Pinned to",
+        ),
+        1,
+    ):
+        ui.sees(f"Tour {step} of 7")
+        ui.press("Enter")
+        ui.sees(said)
+        ui.press("Enter")
+    ui.sees("Everything is as it was before.")
+    assert "workbench-tour" not in shell.run("alias", "list", "hello").stdout.decode()
+    assert shell.run("concurrency", "get", "slow").stdout == b"nothing reserved\n"
+    assert shell.run("concurrency", "get", "hello").stdout == b"nothing reserved\n"
+    assert shell.run("runtime-mode", "hello").stdout == b"Auto\n"
+
+
 def test_a_resize_to_nothing_and_back_survives(terminal: Callable[[int, int], Terminal]) -> None:
     ui = terminal(120, 36)
     ui.sees("No functions yet")

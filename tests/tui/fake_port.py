@@ -13,7 +13,7 @@ from workbench.live.reducer import Live
 from workbench.live.view import Delta, EngineStatus
 from workbench.model import events as ev
 from workbench.model.account import AccountSettings
-from workbench.model.attached import Attached, Provisioned, RuntimeManagement
+from workbench.model.attached import Attached, Provisioned, ProvisionedStatus, RuntimeManagement
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFound
@@ -269,7 +269,9 @@ class FakeEngine:
         latest = self.versions[name][LATEST]
         if revision_id not in (None, latest.revision_id):
             raise PreconditionFailed("The Revision Id provided does not match the latest Revision Id.")
-        self._take(replace(latest, configuration=configuration, revision_id=f"revision-{next(self._revisions)}"))
+        revision = f"revision-{next(self._revisions)}"
+        made = replace(latest, configuration=configuration, revision_id=revision, last_modified=self.wall)
+        self._take(made)
         return self.versions[name][LATEST]
 
     async def account_settings(self) -> AccountSettings:
@@ -296,10 +298,13 @@ class FakeEngine:
 
     async def put_provisioned_concurrency(self, ref: FunctionRef, requested: int) -> Provisioned:
         self._ask()
-        made = Provisioned(requested=requested, last_modified=self.wall)
+        made = Provisioned(requested=requested, status=ProvisionedStatus.READY, last_modified=self.wall)
         provisioned = (await self.get_attached(ref.name)).provisioned
         self.attach(ref.name, provisioned={**provisioned, ref.qualifier: made})
         return made
+
+    async def get_provisioned_concurrency(self, ref: FunctionRef) -> Provisioned:
+        return (await self.get_attached(ref.name)).provisioned[ref.qualifier]
 
     async def delete_provisioned_concurrency(self, ref: FunctionRef) -> None:
         self._ask()

@@ -117,6 +117,8 @@ class WorkbenchApp(App[Outcome]):
         """Single letters are no commands while a text is typed; the palette and ctrl+q still are."""
         if action in ("hold_replay", "step_replay"):
             return self.replay is not None and not isinstance(self.focused, (Input, TextArea))
+        if action == "tour":
+            return self.replay is None and not isinstance(self.focused, (Input, TextArea))
         if action == "start_engine":
             return self.startable and not isinstance(self.focused, (Input, TextArea))
         return action not in ("help", "switch_theme", "command_line") or not isinstance(self.focused, (Input, TextArea))
@@ -223,6 +225,27 @@ class WorkbenchApp(App[Outcome]):
         from workbench.tui.screens.page import DoctorScreen
 
         self.push_screen(DoctorScreen())
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen below all others."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    def action_tour(self) -> None:
+        """The guided tour, over the main screen."""
+        from workbench.tui.screens.tour import TourDialog
+        from workbench.tui.tour import Tour
+
+        try:
+            tour = Tour(lambda: self.link.port, self.mirror)
+        except UsageError as error:
+            self.say_error(error)
+            return
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.push_screen(TourDialog(tour))
 
     async def _runtimes(self, port: EnginePort) -> tuple[RuntimeOverview, ...]:
         """The catalogue; programs are looked for, and where that takes a while it is said."""
@@ -438,7 +461,11 @@ class WorkbenchApp(App[Outcome]):
     async def action_quit(self) -> None:
         """Leave at once if nothing lives; else ask what becomes of the engine."""
         from workbench.tui.screens.question import Answer, Question
+        from workbench.tui.screens.tour import TourDialog
 
+        if isinstance(self.screen, TourDialog):  # what it did is taken back first
+            self.screen.action_close()
+            return
         totals, status = self.mirror.totals, self.link.status
         if self.replay is not None or not self.link.attached or status is None or not totals.environments:
             self.exit(Outcome.QUIT)

@@ -147,6 +147,12 @@ def deploy(app: WorkbenchApp, _: str) -> None:
 
 
 @verb(Takes.NOTHING)
+def tour(app: WorkbenchApp, _: str) -> None:
+    """Take the guided tour: seven short steps on this engine, all of it undone after."""
+    app.action_tour()
+
+
+@verb(Takes.NOTHING)
 def theme(app: WorkbenchApp, _: str) -> None:
     """Switch between the dark and the light theme."""
     app.action_switch_theme()

@@ -159,6 +159,13 @@ class Back(Command):
     action = "screen.back"
 
 
+class Tour(Command):
+    """Take the guided tour: seven short steps on this engine, from a cold start to a runtime roll back; all undone."""
+
+    keys, shown_key, title = "T", "T", "Guided tour"
+    action = "app.tour"
+
+
 class SwitchTheme(Command):
     """Switch between the dark and the light theme."""
 
@@ -206,4 +213,4 @@ SCREEN: tuple[type[Command], ...] = (
     Back,
 )
 #: Of the app, on every screen.
-APP: tuple[type[Command], ...] = (StartEngine, CommandLine, SwitchTheme, Help, Quit)
+APP: tuple[type[Command], ...] = (StartEngine, Tour, CommandLine, SwitchTheme, Help, Quit)

@@ -124,6 +124,8 @@ class LiveScreen(Screen[None]):
     def _allowed(self, command: type[Command]) -> bool:
         if command is commands.StartEngine:
             return self.workbench.startable
+        if command is commands.Tour:
+            return self.workbench.replay is None
         return self.available(command.action.rpartition(".")[2].partition("(")[0])
 
     def available(self, action: str) -> bool:
