@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,16 @@ def test_logging_settings_reach_the_runtime(logging: dict[str, str], level: str 
     assert found["AWS_LAMBDA_LOG_GROUP_NAME"] == "/mine"
     assert found.get("AWS_LAMBDA_LOG_FORMAT") == ("JSON" if level else None)
     assert found.get("AWS_LAMBDA_LOG_LEVEL") == level
+
+
+def test_the_log_stream_is_the_environment_s_own_and_names_the_function_in_a_group_of_many() -> None:
+    def stream(group: str | None) -> str:
+        settings = {"LoggingConfig": {"LogGroup": group}} if group else {}
+        return str(variables("7", settings=settings)["AWS_LAMBDA_LOG_STREAM_NAME"])
+
+    for group in (None, "/aws/lambda/f"):
+        assert re.fullmatch(r"2023/11/14/\[7\][0-9a-f]{32}", stream(group))
+    assert re.fullmatch(r"2023/11/14/f\[7\]\[[0-9a-f]{32}\]", stream("ours"))
 
 
 @pytest.mark.parametrize("initialization", InitializationType)

@@ -25,9 +25,18 @@ LAYERS_AT = "WORKBENCH_OPT"
 
 
 def log_stream(version: FunctionVersion, environment: str, now: float) -> str:
-    """`YYYY/MM/DD/[version]<32 hex>`: one stream an environment."""
+    """`YYYY/MM/DD/[version]<32 hex>`: one stream an environment. In a log group that functions may share, their names
+    are in it (Lambda Developer Guide, "Configuring CloudWatch log groups")."""
     day = time.strftime("%Y/%m/%d", time.gmtime(now))
-    return f"{day}/[{version.version}]{hashlib.md5(environment.encode(), usedforsecurity=False).hexdigest()}"
+    identity = hashlib.md5(environment.encode(), usedforsecurity=False).hexdigest()
+    if log_group(version) != f"/aws/lambda/{version.name}":
+        return f"{day}/{version.name}[{version.version}][{identity}]"
+    return f"{day}/[{version.version}]{identity}"
+
+
+def log_group(version: FunctionVersion) -> str:
+    """The one that LoggingConfig names, or the function's own."""
+    return version.configuration.settings.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{version.name}"
 
 
 def runtime_variables(
@@ -64,7 +73,7 @@ def runtime_variables(
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_size),
         "AWS_LAMBDA_INITIALIZATION_TYPE": initialization.value,
-        "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{version.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group(version),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(version, environment, now),
         "AWS_LAMBDA_RUNTIME_API": address,
         **_credentials(environment),
