@@ -49,6 +49,9 @@ def test_publish_alias_and_fire_by_qualifier(shell: Shell, project: Path) -> Non
     assert shell.run("alias", "list", "F").stdout == b""
 
 
+KEPT = 'F:1: 2 environments, every 60 s, {"source":"workbench.keep-warm"}\n'
+
+
 def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callable[..., Served]) -> None:
     serve()
     said = [
@@ -61,6 +64,10 @@ def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callab
         (["concurrency", "set", "F", "1", "-q", "1"], "1: provisioned 1, IN_PROGRESS, 0 available\n"),
         (["concurrency", "delete", "F", "--qualifier", "1"], ""),
         (["concurrency", "get", "F"], "nothing reserved\n"),
+        (["keep-warm", "set", "F", "--every", "1m", "-n", "2", "-q", "1"], KEPT),
+        (["keep-warm", "list"], KEPT),
+        (["keep-warm", "remove", "F", "-q", "1"], ""),
+        (["keep-warm", "list"], ""),
         (["runtime-mode", "F"], "Auto\n"),
         (["runtime-mode", "F", "functionupdate"], "FunctionUpdate\n"),
         (["runtime-mode", "F", "--qualifier", "1"], "Auto\n"),
@@ -74,6 +81,8 @@ def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callab
         (["concurrency", "set", "F", "901"], "below its minimum value of [100]"),
         (["concurrency", "set", "F", "0", "-q", "live"], "provisioned concurrency is at least 1"),
         (["concurrency", "get", "nosuch"], "Function not found"),
+        (["keep-warm", "set", "F", "--every", "10m"], "pings are 1 s to 300 s apart, not 600 s"),
+        (["keep-warm", "set", "F", "--every", "soon"], "'soon' is no time"),
         (["runtime-mode", "F", "sometimes"], "a runtime mode is Auto, FunctionUpdate or Manual, not 'sometimes'"),
         (["runtime-mode", "F", "manual"], "RuntimeVersionArn is required"),
         (["publish", "nosuch"], "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nosuch"),

@@ -19,6 +19,7 @@ from workbench.cli import (
     doctor,
     fire,
     history,
+    keep_warm,
     layers,
     listing,
     logs,
@@ -79,6 +80,7 @@ app.command("publish")(publish.publish)
 app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.add_typer(concurrency.app, name="concurrency")
+app.add_typer(keep_warm.app, name="keep-warm")
 app.command("runtime-mode")(runtime_mode.runtime_mode)
 app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(layers.app, name="layers")

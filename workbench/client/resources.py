@@ -13,6 +13,7 @@ from workbench.model.attached import (
     Attached,
     EventInvokeConfig,
     FunctionUrl,
+    KeepWarm,
     Policy,
     Provisioned,
     RuntimeManagement,
@@ -113,6 +114,16 @@ class ResourcePort(Protocol):
 
     async def delete_provisioned_concurrency(self, ref: FunctionRef) -> None:
         """Ask for none; where none were asked for that is no error."""
+
+    async def put_keep_warm(self, ref: FunctionRef, config: KeepWarm) -> None:
+        """Ping a function, a version or an alias on a schedule; the first time at once. It is kept.
+
+        Raises:
+            UsageError: it would not keep anything warm, or its event is not JSON.
+        """
+
+    async def delete_keep_warm(self, ref: FunctionRef) -> None:
+        """End the schedule; where there is none that is no error."""
 
     # -- versions
     async def put_runtime_management(self, ref: FunctionRef, config: RuntimeManagement) -> None:

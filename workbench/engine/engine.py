@@ -39,6 +39,7 @@ from workbench.engine.endings import Endings
 from workbench.engine.environment import ExecutionEnvironment, Services
 from workbench.engine.functions import CHANGED, Functions
 from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
+from workbench.engine.keep_warm import Pings
 from workbench.engine.layers import Layers
 from workbench.engine.lineage import MOST, lengthened
 from workbench.engine.ports import ListenerFactory, Runtimes, Sender, Store, StoreThread
@@ -203,6 +204,9 @@ class Engine(AttachedResources, AccountResources):
             _environment_id,
             self._surrendered,
         )
+        self._pings = Pings(
+            self._tables, clock, options.idle_stop, lambda request: self._submit(request, new_request_id())
+        )
         self._layers = Layers(options.account, clock, store, thread)
         self._rollouts = Rollouts(
             self._tables, clock, store, thread, runtimes, self._spawn, self._move, options.rollout_seconds
@@ -245,6 +249,9 @@ class Engine(AttachedResources, AccountResources):
         self._provisioned.closed = not deliver
         for name in self._tables.claimants:
             self._provisioned.reconcile(name)
+        self._pings.closed = not deliver
+        for name in self._tables.functions:
+            self._pings.reconcile(name)
         self._spawn(self._reclaim())
 
     async def backend(self, name: str | None = None) -> BackendHost:
@@ -265,7 +272,7 @@ class Engine(AttachedResources, AccountResources):
     async def aclose(self) -> None:
         """Shut every environment down, then the backends, the queue and the store."""
         self._closing = True
-        self._queue.closed = self._provisioned.closed = True
+        self._queue.closed = self._provisioned.closed = self._pings.closed = True
         members = [env for pool in self._pools() for env in pool.members.values()]
         for environment in members:
             environment.kill("the engine is stopping")
@@ -352,7 +359,7 @@ class Engine(AttachedResources, AccountResources):
                 ref.name,
                 ref.qualifier,
                 request.type,
-                reason,
+                _marked(request, reason),
                 self._clock.time(),
                 payload=request.payload,
                 trace_id=request.trace_id,
@@ -490,6 +497,7 @@ class Engine(AttachedResources, AccountResources):
 
     def _accepted(self, invocation: Invocation, environment: str, cold: bool, why: str) -> ev.InvocationAccepted:
         request, configuration = invocation.request, invocation.version.configuration
+        why = _marked(request, why)
         invocation.cold, invocation.why = cold, why
         return ev.InvocationAccepted(
             invocation.accepted,
@@ -680,6 +688,7 @@ class Engine(AttachedResources, AccountResources):
         self._emit(event)
         if isinstance(event, (ev.AttachedChanged, ev.AliasDeleted, ev.FunctionDeleted)):
             self._provisioned.reconcile(event.function)
+            self._pings.reconcile(event.function)
         elif isinstance(event, ev.AliasChanged):
             self._provisioned.reconcile(event.alias.function)
         if self._spares.any and isinstance(event, (ev.FunctionChanged, ev.FunctionDeleted)):
@@ -937,6 +946,11 @@ def _make_folders(folders: Iterable[Path]) -> tuple[str, ...]:
     for folder in folders:
         make_folder(folder)
     return tuple(note for folder in folders if (note := read_only(folder)) is not None)
+
+
+def _marked(request: InvokeRequest, why: str) -> str:
+    """Why an invocation was placed as it was, or refused, as it is shown: pings are told from others by it."""
+    return f"keep-warm ping; {why}" if request.keep_warm else why
 
 
 def _environment_id() -> str:

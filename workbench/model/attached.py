@@ -78,6 +78,15 @@ class Provisioned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepWarm:
+    """A schedule of Workbench's own: `environments` invocations at once `every` so many seconds, with `event`, JSON."""
+
+    every: float
+    environments: int = 1
+    event: str = '{"source":"workbench.keep-warm"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeManagement:
     """Which runtime version a version runs on; `runtime_version_arn` is there if and only if the mode is Manual."""
 
@@ -107,6 +116,7 @@ class Attached:
     provisioned: Mapping[str, Provisioned] = field(default_factory=dict)
     runtime_management: Mapping[str, RuntimeManagement] = field(default_factory=dict)
     scaling: Mapping[str, ScalingConfig] = field(default_factory=dict)
+    keep_warm: Mapping[str, KeepWarm] = field(default_factory=dict)
 
     def without(self, qualifier: str) -> Attached:
         """What is left when this version or alias is gone; the very same if nothing was attached to it."""
@@ -133,4 +143,4 @@ class Attached:
 
 NOTHING = Attached()
 _AUTO = RuntimeManagement()
-_BY_QUALIFIER = ("policies", "urls", "event_invoke", "provisioned", "runtime_management", "scaling")
+_BY_QUALIFIER = ("policies", "urls", "event_invoke", "provisioned", "runtime_management", "scaling", "keep_warm")

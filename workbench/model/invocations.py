@@ -39,6 +39,7 @@ class InvokeRequest:
 
     `arn` is what the caller addressed, kept for `context.invoked_function_arn`. `backend` overrides the engine's
     default backend. `logs` asks for the invocation's log lines in the result; the answer then waits for REPORT.
+    `keep_warm` marks a ping of a keep-warm schedule.
     """
 
     function: FunctionRef
@@ -49,6 +50,7 @@ class InvokeRequest:
     trace_id: str | None = None
     tenant_id: str | None = None
     backend: str | None = None
+    keep_warm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

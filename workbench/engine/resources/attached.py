@@ -12,6 +12,7 @@ from typing import Any
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Function, Tables
 from workbench.engine.functions import Functions
+from workbench.engine.keep_warm import Pings
 from workbench.engine.ports import Runtimes
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.resources import concurrency, event_invoke, policies, urls, versions
@@ -21,6 +22,7 @@ from workbench.model.attached import (
     Attached,
     EventInvokeConfig,
     FunctionUrl,
+    KeepWarm,
     Policy,
     Provisioned,
     RuntimeManagement,
@@ -40,6 +42,7 @@ class AttachedResources:
     _clock: Clock
     _functions: Functions
     _provisioned: ProvisionedEnvironments
+    _pings: Pings
     _runtimes: Runtimes
     _rollouts: Rollouts
 
@@ -156,6 +159,12 @@ class AttachedResources:
 
     async def delete_provisioned_concurrency(self, ref: FunctionRef) -> None:
         await self._functions.attach(ref.name, lambda _: concurrency.unprovision(self._tables, ref))
+
+    async def put_keep_warm(self, ref: FunctionRef, config: KeepWarm) -> None:
+        await self._functions.attach(ref.name, lambda function: self._pings.put(function, ref, config))
+
+    async def delete_keep_warm(self, ref: FunctionRef) -> None:
+        await self._functions.attach(ref.name, lambda function: self._pings.delete(function, ref))
 
     # -- versions
     async def put_runtime_management(self, ref: FunctionRef, config: RuntimeManagement) -> None:
