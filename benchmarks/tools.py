@@ -82,6 +82,7 @@ def project() -> Iterator[dict[str, str]]:
         yield {
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "WORKBENCH_PROJECT": str(SAMPLES),
+            "WORKBENCH_NETWORK": "none",
             "WORKBENCH_STATE": f"{folder}/state",
             "WORKBENCH_PARAMETERS": "PythonRuntime=python{}.{}".format(*sys.version_info),
         }

@@ -13,11 +13,12 @@ INSTALL = {
     "dockerd": "apt-get install docker.io",
     "docker": "apt-get install docker.io, and start it; or see https://docs.docker.com/engine/install/",
     "node": "apt-get install nodejs, or brew install node",
+    "slirp4netns": "apt-get install slirp4netns",
     "tmux": "apt-get install tmux, or brew install tmux",
 }
 
 # What scripts/check can bring must be there in CI: a skip would hide that nothing was tested.
-REQUIRED_IN_CI = {"bwrap", "curl", "docker", "node", "tmux"}
+REQUIRED_IN_CI = {"bwrap", "curl", "docker", "node", "slirp4netns", "tmux"}
 
 
 def require_tool(name: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import __version__
 from workbench.backends import registry
-from workbench.backends.api import Health, Host
+from workbench.backends.api import Health, Host, Network
 from workbench.backends.keeper import Keeper
 from workbench.client.local import connect
 from workbench.client.port import EnginePort, StreamingPort
@@ -44,6 +44,7 @@ from workbench.model.errors import (
 )
 from workbench.model.layers import NewLayerVersion, layer_arn
 from workbench.model.names import Account
+from workbench.services.relay import Relay
 from workbench.services.sender import Sender
 from workbench.store.folder import StateFolder, own_folder, write_durably
 from workbench.store.history import HistoryFile
@@ -163,10 +164,12 @@ async def open_engine(
         clock = SystemClock()
         account = Account(project.region, project.account)
 
+        networks = {function: Network(mode) for function, mode in project.networks.items()}
+
         async def make_backend(name: str) -> BackendHost:
             if name != choice.name:
                 await choose_backend(name)
-            host = BackendHost(name, registry.create(name))
+            host = BackendHost(name, registry.create(name), networks)
             host.start()
             try:
                 await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard, report=report))
@@ -212,6 +215,7 @@ async def open_engine(
             ),
             on_stop=on_stop,
             sender=Sender(project.services, project.region),
+            relay=Relay(project.services),
             spares_folder=_spares_folder(folder),
             room=_room,
         )

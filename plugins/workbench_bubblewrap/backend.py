@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import resource
 import secrets
+from dataclasses import replace
 
 from workbench.backends import cgroups, file_systems
 from workbench.backends.api import API_VERSION, Capabilities, EnvironmentSpec, Health, Host, Network
@@ -13,13 +15,17 @@ from workbench.backends.cgroups import Role
 from workbench.backends.proctable import MemoryWatch
 from workbench.model.errors import BackendError, BackendUnavailable
 from workbench.model.runtimes import RuntimeVersion
-from workbench_bubblewrap import arguments, probe
+from workbench_bubblewrap import arguments, probe, uplink
 from workbench_bubblewrap.box import Maker
 from workbench_bubblewrap.environment import BubblewrapEnvironment
 
 #: A root engine gives each environment a user of its own, far above the users that a system has.
 FIRST_UID = 2_000_000
 UID_RANGE = 1_000_000_000
+
+
+#: Bytes of a core dump: with 0 the kernel would still start the helper that the host may name for them.
+NO_CORE = 1
 
 
 class BubblewrapBackend:
@@ -35,6 +41,7 @@ class BubblewrapBackend:
         reset=True,
         networks=frozenset({Network.NONE, Network.HOST}),
         connect=True,
+        services=True,
         file_systems=True,
         late_code=True,
         boost=True,
@@ -56,7 +63,11 @@ class BubblewrapBackend:
         found = await asyncio.to_thread(probe.look)
         if found.machine is None or not found.health.usable:
             raise BackendUnavailable(found.health.why, mend=found.health.mend)
-        self._maker = Maker(found.bwrap, found.machine, host)
+        _forbid_core_dumps()
+        helper, _ = uplink.find()
+        if helper is not None:
+            self.capabilities = replace(self.capabilities, networks=frozenset(Network))
+        self._maker = Maker(found.bwrap, found.machine, host, helper)
         await asyncio.to_thread(cgroups.sweep)
 
     async def health(self) -> Health:
@@ -65,7 +76,9 @@ class BubblewrapBackend:
         machine = found.machine
         if machine is None or not found.health.usable:
             return found.health
-        notes = ["functions have no network beyond the Runtime API"]
+        notes = []
+        if missing := uplink.find()[1]:
+            notes.append(f"functions have no network beyond the Runtime API and the services: {missing}")
         if missing := cgroups.support().lacks(Role.MEMORY):
             notes.append(f"memory is measured every 100 ms, not limited by the kernel: {missing}")
         if not machine.sizes:
@@ -103,3 +116,12 @@ class BubblewrapBackend:
         """End every sandbox."""
         self._closed = True
         await asyncio.gather(*(environment.stop(0) for environment in list(self._environments)))
+
+
+def _forbid_core_dumps() -> None:
+    """For this process, and by inheritance for all sandboxes, whose filter lets nobody change it, init neither.
+
+    Later only who has the right to could set it from outside; earlier it would take one program more.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (min(NO_CORE, hard) if hard != resource.RLIM_INFINITY else NO_CORE, hard))

@@ -16,17 +16,16 @@ from typing import Any
 from workbench.backends import cgroups, process
 from workbench.backends.api import EnvironmentSpec, Host, Layout, Network
 from workbench.backends.box import INIT, seccomp
-from workbench.backends.box.channel import Channel, socket_from
+from workbench.backends.box.channel import Channel, socket_from, sockets_from
 from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK, OnAnswer
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.model.errors import BackendError
 from workbench_bubblewrap import arguments
 from workbench_bubblewrap.arguments import GID, MB, UID, Machine
+from workbench_bubblewrap.uplink import RESOLVER, Helper, Uplink
 
 #: Processes of a sandbox that are not the function's: bubblewrap and init.
 OWN_PROCESSES = 2
-#: Bytes; see `init.NO_CORE`.
-NO_CORE = 1
 #: How much of what bubblewrap and init say on stderr goes into a message.
 MAX_WORDS = 4096
 
@@ -38,6 +37,7 @@ class Maker:
     bwrap: str
     machine: Machine
     host: Host
+    helper: Helper | None = None
 
 
 class Box:
@@ -58,12 +58,15 @@ class Box:
         self._attaching: asyncio.Task[None] | None = None
         self._words = os.memfd_create("stderr")
         loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[socket | None] = loop.create_future()
+        self._ready: asyncio.Future[list[socket]] = loop.create_future()
         self._info: asyncio.Future[int] = loop.create_future()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.layout: Layout = arguments.layout(self._place)
         self.group: Cgroup | None = None
         self.listener: socket | None = None
+        self.services: socket | None = None
+        self.tmp_room = spec.tmp_size * MB
+        self._uplink: Uplink | None = None
         self.init = 0
         self.baseline = 0
 
@@ -76,7 +79,7 @@ class Box:
         try:
             if cgroups.claim().trees:
                 # Files in /tmp are kept in memory and charged to the group.
-                limit = (self._spec.memory_size + self._spec.tmp_size) * MB + MEMORY_SLACK
+                limit = self._spec.memory_size * MB + self.tmp_room + MEMORY_SLACK
                 self.group = Cgroup.create(
                     self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.boosted
                 )
@@ -84,6 +87,7 @@ class Box:
                     self._guard("cgroup", folder)
             self._spawn()
             await self._wait_until_ready()
+            await self._connect()
         except BaseException:
             await asyncio.shield(asyncio.create_task(self._abandon()))
             raise
@@ -117,6 +121,10 @@ class Box:
         self._close_info()
         if self._channel is not None:
             self._channel.close()
+        if self.services is not None:
+            self.services.close()
+        if self._uplink is not None:
+            await self._uplink.close()
         removed = self.group is None or await self.group.remove()
         for kind, value in self._guarded:
             if removed or kind != "cgroup":
@@ -146,7 +154,10 @@ class Box:
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 return descriptor
 
-            data = {path: memory("etc", text.encode()) for path, text in arguments.etc_files(uid, gid).items()}
+            files = arguments.etc_files(uid, gid)
+            if spec.network is Network.INTERNET:
+                files["/etc/resolv.conf"] = f"nameserver {RESOLVER}\n"
+            data = {path: memory("etc", text.encode()) for path, text in files.items()}
             filter_fd = memory("seccomp", seccomp.program()) if seccomp.supported() else None
             options = arguments.sandbox(spec, self._maker.machine, self._place, init=INIT, data=data, seccomp=filter_fd)
             options_fd = memory("arguments", b"".join(os.fsencode(option) + b"\0" for option in options))
@@ -206,8 +217,6 @@ class Box:
             os.close(init_fd)
             return
         self._init_fd = init_fd
-        with suppress(ProcessLookupError):
-            _forbid_core_dumps(init)
         self._guard("pgid", str(init))
         self._info.set_result(init)
 
@@ -231,7 +240,17 @@ class Box:
             # While init starts: attaching can take longest of all, and until init is ready no code but ours runs.
             self._attaching = asyncio.create_task(asyncio.to_thread(self.group.attach, self._bwrap.pid, self.init))
             await asyncio.shield(self._attaching)
-        self.listener = await self._ready
+        listeners = await self._ready
+        if listeners:
+            self.listener, self.services = listeners
+
+    async def _connect(self) -> None:
+        """Give it its way out, before any code of the function runs; init's network is whole by now."""
+        helper = self._maker.helper
+        if self._spec.network is Network.INTERNET and helper is not None:
+            self._uplink = Uplink(helper, self.init)
+            self._guard("pgid", str(self._uplink.pid))
+            await self._uplink.up()
 
     async def _abandon(self) -> None:
         if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before
@@ -239,20 +258,18 @@ class Box:
         if self._bwrap is not None:
             self.kill()
             await self.ended
-        if self._ready.done() and not self._ready.cancelled() and (listener := self._ready.result()) is not None:
-            listener.close()
+        if self._ready.done() and not self._ready.cancelled():
+            for listener in self._ready.result():
+                listener.close()
         await self.clear()
 
     # -- what happens to it ------------------------------------------------------------------------------------------
 
     def _message(self, fields: list[bytes], descriptors: list[int]) -> None:
-        received = socket_from(descriptors)
-        if fields != [b"ready"]:
-            self._on_message(fields, received)
-        elif not self._ready.done():
-            self._ready.set_result(received)
-        elif received is not None:
-            received.close()
+        if fields != [b"ready"] or self._ready.done():
+            self._on_message(fields, socket_from(descriptors))
+        else:
+            self._ready.set_result(sockets_from(descriptors))
 
     def _bwrap_ended(self, code: int, _usage: resource.struct_rusage) -> None:
         if self._channel is not None:
@@ -274,10 +291,3 @@ class Box:
     def _set_ended(self, code: int) -> None:
         if not self.ended.done():
             self.ended.set_result(code)
-
-
-def _forbid_core_dumps(init: int) -> None:
-    """The sandbox's filter lets nobody change this limit, init neither. See `init.NO_CORE`."""
-    hard = resource.prlimit(init, resource.RLIMIT_CORE)[1]
-    value = min(NO_CORE, hard) if hard != resource.RLIM_INFINITY else NO_CORE
-    resource.prlimit(init, resource.RLIMIT_CORE, (value, value))

@@ -47,6 +47,7 @@ class DockerBackend:
         connect=True,
         file_systems=True,
         images=True,
+        services=True,
     )
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.backends.api import EnvironmentSpec, Host
-from workbench.backends.box.channel import Channel, socket_from
+from workbench.backends.box.channel import Channel, socket_from, sockets_from
 from workbench.backends.box.environment import OnAnswer
 from workbench.backends.cgroups import Cgroup
 from workbench.model.errors import BackendError
@@ -70,11 +70,13 @@ class Container:
         self._words: list[bytes] = []
         self._starting: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[socket.socket | None] = loop.create_future()
+        self._ready: asyncio.Future[list[socket.socket]] = loop.create_future()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.layout = configuration.layout(spec.runtime, image.settings)
         self.group: Cgroup | None = None
         self.listener: socket.socket | None = None
+        self.services: socket.socket | None = None
+        self.tmp_room = 0
         self.init = 0
         self.baseline = 0
 
@@ -119,6 +121,8 @@ class Container:
         """After `ended`: remove the last traces. The daemon's own follow a little later."""
         if self._channel is not None:
             self._channel.close()
+        if self.services is not None:
+            self.services.close()
         for kind, value in self._guarded:
             self._maker.host.unguard(kind, value)
         self._maker.later(self._remove())
@@ -142,7 +146,9 @@ class Container:
             shutil.rmtree(door)
         self._channel = Channel(self._message, connection)
         self._find(connection)
-        self.listener = await self._in_time(self._ready)
+        listeners = await self._in_time(self._ready)
+        if listeners:
+            self.listener, self.services = listeners
         if self.group is not None:
             self.baseline = self.group.current_memory()
 
@@ -223,7 +229,7 @@ class Container:
             for folder in filter(groups.writable, self.group.folders):
                 self._guard("cgroup", folder)
 
-    async def _in_time(self, ready: asyncio.Future[socket.socket | None]) -> socket.socket | None:
+    async def _in_time(self, ready: asyncio.Future[list[socket.socket]]) -> list[socket.socket]:
         await asyncio.wait((ready, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             raise BackendError(f"init failed in the container: {self.words() or 'without a word'}")
@@ -235,8 +241,9 @@ class Container:
         if self._init_fd is not None:
             self.kill()
             await self.ended
-        if self._ready.done() and not self._ready.cancelled() and (listener := self._ready.result()) is not None:
-            listener.close()
+        if self._ready.done() and not self._ready.cancelled():
+            for listener in self._ready.result():
+                listener.close()
         await self.clear()
         await self._remove()
 
@@ -247,14 +254,13 @@ class Container:
     # -- what happens to it ------------------------------------------------------------------------------------------
 
     def _message(self, fields: list[bytes], descriptors: list[int]) -> None:
-        received = socket_from(descriptors)
         if self._ready.done():
-            self._on_message(fields, received)
+            self._on_message(fields, socket_from(descriptors))
         elif fields == [b"ready"]:
-            self._ready.set_result(received)
+            self._ready.set_result(sockets_from(descriptors))
         else:  # what Python writes on its stderr when it fails
-            if received is not None:
-                received.close()
+            for unexpected in sockets_from(descriptors):
+                unexpected.close()
             self._words += fields
 
     def _init_ended(self) -> None:

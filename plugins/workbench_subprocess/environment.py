@@ -146,6 +146,10 @@ class SubprocessEnvironment:
         else:
             self._kill_all(signal.SIGCONT)
 
+    async def take_services(self) -> socket | None:
+        """Its processes are in the host's network."""
+        return None
+
     async def resize(self, memory_size: int) -> None:
         """By the cgroup; where samples of the process table stand in for one, they follow."""
         self._watched.limit = memory_size << 20

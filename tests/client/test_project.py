@@ -135,3 +135,17 @@ def test_a_damaged_endpoint_is_none(project: Project, content: str) -> None:
     project.endpoint_file.write_text(content, errors="surrogateescape")
     assert read_endpoint(project) is None
     folder.close()
+
+
+def test_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "workbench.toml"
+    file.write_text('network = "none"\n')
+    assert find_project(tmp_path).networks == {"": "none"}
+    file.write_text('[network]\n"*" = "none"\nroamer = "internet"\n')
+    assert find_project(tmp_path).networks == {"": "none", "roamer": "internet"}
+    monkeypatch.setenv("WORKBENCH_NETWORK", "host")
+    assert find_project(tmp_path).networks == {"": "host"}
+    monkeypatch.delenv("WORKBENCH_NETWORK")
+    file.write_text('[network]\nroamer = "wide"\n')
+    with pytest.raises(UsageError, match=r"network takes one of internet, none, host.* not roamer = 'wide'"):
+        find_project(tmp_path)

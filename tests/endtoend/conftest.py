@@ -40,6 +40,7 @@ def shell(tmp_path: Path) -> Shell:
     env = {
         **os.environ,
         "WORKBENCH_PROJECT": str(SAMPLES),
+        "WORKBENCH_NETWORK": "none",
         "WORKBENCH_STATE": str(tmp_path / "state"),
         "WORKBENCH_PARAMETERS": "PythonRuntime=python{}.{}".format(*sys.version_info),
     }

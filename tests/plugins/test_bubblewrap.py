@@ -271,14 +271,6 @@ async def test_opening_and_closing_many_leaks_nothing(tmp_path: Path) -> None:
     await conformance.run(look, registry.create("bubblewrap"), tmp_path)
 
 
-async def test_the_host_network_is_offered_and_the_internet_not_yet(tmp_path: Path) -> None:
-    backend = registry.create("bubblewrap")
-    assert backend.capabilities.networks == {Network.NONE, Network.HOST}
-    health = await backend.health()
-    assert health.usable, health
-    assert "functions have no network beyond the Runtime API" in health.notes
-
-
 async def test_on_the_host_network_it_has_no_listener_and_reaches_the_host(tmp_path: Path) -> None:
     async def look(subject: Subject) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

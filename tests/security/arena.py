@@ -41,11 +41,14 @@ CONFIG = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=
 class Arena:
     """An engine with two functions: `attacker`, which runs the programs, and `other`, which has secrets."""
 
-    def __init__(self, folder: Path, *, user: str, backend: str, launcher: list[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, user: str, backend: str, launcher: list[str] | None = None, settings: str = ""
+    ) -> None:
         self.folder, self.backend = folder, backend
         self.is_root = user == "root" and os.geteuid() == 0
-        self._user, self._launcher = user, launcher or ["-m", "workbench"]
+        self._settings, self._launcher = settings, launcher or ["-m", "workbench"]
         self._stack = ExitStack()
+        self._large = False
         self.mark = secrets.token_hex(8)
         self.stray_mark = f"stray-{self.mark}"
 
@@ -72,6 +75,7 @@ class Arena:
             self.folder.chmod(0o755)
             for path in (self.folder, *self.folder.iterdir()):
                 os.chown(path, ordinary.UID, ordinary.UID)
+        (self.folder / "project" / "workbench.toml").write_text(self._settings)
         home = self.folder / "home"
         (home / f"canary-{mark}").write_text("secret")
         (home / ".aws").mkdir()
@@ -80,9 +84,9 @@ class Arena:
         self._stack.callback(Path(f"/tmp/canary-{mark}").unlink, missing_ok=True)  # of a function without a boundary
         Path(f"/tmp/host-{mark}").write_text("secret")
         abstract, datagram = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        service = socket.create_server(("0.0.0.0", 0))
+        service, local = socket.create_server(("0.0.0.0", 0)), socket.create_server(("127.0.0.1", 0))
         named = socket.socket(socket.AF_UNIX)
-        for opened in (abstract, datagram, service, named):
+        for opened in (abstract, datagram, service, local, named):
             self._stack.callback(opened.close)
         abstract.bind(f"\0{mark}")
         datagram.bind(f"\0{mark}-datagram")
@@ -105,7 +109,7 @@ class Arena:
             "WORKBENCH_PROJECT": str(self.folder / "project"),
             "ENGINE_SECRET": self.engine_secret,
             "AWS_SECRET_ACCESS_KEY": self.engine_secret,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in (".", "plugins", "runtimes")),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         command = [*prefix, sys.executable, *self._launcher, "serve", "--json", "--port", "0", "--gateway-port", "0"]
@@ -156,9 +160,11 @@ class Arena:
             "other_secret": f"other-{mark}",
             "addresses": _addresses(),
             "ports": [*ports, service.getsockname()[1]],
+            "local_ports": [*ports, local.getsockname()[1]],
             "tmp_size": TMP_SIZE,
             "stray_mark": self.stray_mark,
             "megabytes": 60,
+            "times": 6,
             "forged": "00000000-0000-0000-0000-000000000000",
         }
 
@@ -187,10 +193,10 @@ class Arena:
     # -- functions -----------------------------------------------------------------------------------------------------
 
     def _deploy(self) -> None:
-        programs = {path.name: path.read_text() for path in PROGRAMS.glob("*.py")}
         layer = self.client.publish_layer_version(LayerName="layer", Content={"ZipFile": zipped({"layer.txt": "good"})})
-        self.create("attacker", "attack.handler", {**programs, "shared.txt": "good"}, Layers=[layer["LayerVersionArn"]])
-        self.create("large", "attack.handler", programs, MemorySize=2048)
+        self.create(
+            "attacker", "attack.handler", {**programs(), "shared.txt": "good"}, Layers=[layer["LayerVersionArn"]]
+        )
         other = f"""
 import os
 def handler(event, context):
@@ -236,7 +242,10 @@ def handler(event, context):
         return answer["Payload"]
 
     def run(self, attack: str, function: str = "attacker", **facts: Any) -> dict[str, Any]:
-        """The answer to one attack."""
+        """The answer to one attack; the function `large`, which has much memory, is made when it is needed."""
+        if function == "large" and not self._large:
+            self._large = True
+            self.create("large", "attack.handler", programs(), MemorySize=2048)
         return self.answer(function, {"attack": attack, "facts": {**self.facts, **facts}})
 
     def got(self, attack: str, **facts: Any) -> list[str]:
@@ -256,6 +265,11 @@ def handler(event, context):
         return found
 
 
+def programs() -> dict[str, str]:
+    """The attack programs' files."""
+    return {path.name: path.read_text() for path in PROGRAMS.glob("*.py")}
+
+
 def zipped(files: dict[str, str]) -> bytes:
     """An archive of text files."""
     buffer = io.BytesIO()
@@ -271,11 +285,17 @@ def _addresses() -> list[str]:
 
 
 @contextmanager
-def arena(*, user: str = "root", backend: str = "bubblewrap", launcher: list[str] | None = None) -> Iterator[Arena]:
+def arena(
+    *,
+    user: str = "root",
+    backend: str = "bubblewrap",
+    launcher: list[str] | None = None,
+    settings: str = 'network = "none"\n',
+) -> Iterator[Arena]:
     """An arena in a folder of its own; `user` is "root" (or whoever runs the tests) or "ordinary"."""
     folder = Path(tempfile.mkdtemp(prefix="workbench-security-"))
     try:
-        with Arena(folder, user=user, backend=backend, launcher=launcher) as opened:
+        with Arena(folder, user=user, backend=backend, launcher=launcher, settings=settings) as opened:
             yield opened
     finally:
         shutil.rmtree(folder)

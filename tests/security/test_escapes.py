@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend.conftest import eventually
-from tests.security.arena import MEMORY_SIZE, Arena, arena
+from tests.security.arena import MEMORY_SIZE, Arena, arena, programs
 from tests.security.table import SPECIAL, attacks
 
 pytestmark = pytest.mark.bubblewrap
@@ -147,9 +147,3 @@ def test_a_forged_report_is_a_line_like_any_other(host: Arena) -> None:
     newest = json.loads(host.command("history", "--json", "--limit", "1"))
     assert newest["request_id"] == answer["ResponseMetadata"]["RequestId"]
     assert forged not in json.dumps({key: value for key, value in newest.items() if key != "event"})
-
-
-def programs() -> dict[str, str]:
-    from tests.security.arena import PROGRAMS
-
-    return {path.name: path.read_text() for path in PROGRAMS.glob("*.py")}

@@ -48,6 +48,7 @@ class Capabilities:
     file_systems: host folders can be shown at paths below /mnt, to be read and written (since 1.2).
     images: functions that are container images run; the backend is an `ImageBackend` (since 1.2).
     networks: the modes that work on this machine.
+    services: an environment with a network of its own has a second listener, for the services' endpoint (since 1.2).
     late_code: an environment can be launched before it is known which function it will serve (since 1.2): where there
         are mounts, what is put into the host folders of `task` and `opt` afterwards appears inside; `resize` follows.
     boost: an environment has the share of the CPU of at least one vCPU until `settle` is called (since 1.2).
@@ -65,6 +66,7 @@ class Capabilities:
     late_code: bool = False
     images: bool = False
     boost: bool = False
+    services: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +235,13 @@ class Environment(Protocol):
 
     def events(self) -> AsyncIterator[ProcessExited | Exited]:
         """Yield each process's end, then exactly one `Exited`, last. Called once."""
+
+    async def take_services(self) -> socket | None:
+        """A listening TCP socket inside the environment's own network, for the endpoint of AWS's services.
+
+        Asked once, and only of backends with the capability; whoever asks closes it. None where the environment is in
+        the host's network.
+        """
 
     async def freeze(self) -> None:
         """Take the CPU from every process; idempotent."""

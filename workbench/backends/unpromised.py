@@ -21,6 +21,10 @@ class Unpromised:
         """Belongs to `connect`."""
         raise self._cannot("open connections into it")
 
+    async def take_services(self) -> socket | None:
+        """Belongs to `services`."""
+        raise self._cannot("open a listener for the services")
+
     async def freeze(self) -> None:
         """Belongs to `freeze`."""
         raise self._cannot("freeze it")

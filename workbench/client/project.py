@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.model.prices import Prices
 
 MARKERS = ("workbench.toml", ".workbench", "template.yaml")
+NETWORKS = ("internet", "none", "host")
 DEFAULT_ACCOUNT = "000000000000"
 
 
@@ -40,6 +41,8 @@ class Project:
     spares: int = 1
     runtimes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     file_systems: dict[str, Path] = field(default_factory=dict)
+    #: The network modes of functions, by their names; under the empty name that of all others.
+    networks: dict[str, str] = field(default_factory=dict)
     history_invocations: int = MAX_INVOCATIONS
     history_bytes: int = MAX_BYTES
     #: The `[prices]` of workbench.toml, not looked at before they are needed.
@@ -79,7 +82,8 @@ def find_project(start: Path | None = None) -> Project:
     """The nearest folder upwards with a marker, else `start` itself.
 
     WORKBENCH_PROJECT names the folder outright and WORKBENCH_STATE the state folder. Template parameters come from
-    WORKBENCH_PARAMETERS (`Key=Value,Key=Value`), over those of workbench.toml.
+    WORKBENCH_PARAMETERS (`Key=Value,Key=Value`), over those of workbench.toml; WORKBENCH_NETWORK names the network mode
+    of all functions in its place.
 
     Raises:
         UsageError: workbench.toml cannot be read or has a setting of the wrong kind.
@@ -117,10 +121,22 @@ def find_project(start: Path | None = None) -> Project:
             for runtime, paths in settings("runtimes", dict, {}).items()
         },
         file_systems=_file_systems(root, state_folder, settings("file_systems", dict, {})),
+        networks=_networks(root, os.environ.get("WORKBENCH_NETWORK") or settings("network", (str, dict), {})),
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
         price_changes=settings("prices", dict, {}),
     )
+
+
+def _networks(root: Path, given: str | dict[str, Any]) -> dict[str, str]:
+    networks = {"": given} if isinstance(given, str) else {("" if name == "*" else name): given[name] for name in given}
+    for name, mode in networks.items():
+        if mode not in NETWORKS:
+            raise UsageError(
+                f"{root / 'workbench.toml'}: network takes one of {', '.join(NETWORKS)}, for all functions or in a "
+                f"table by their names; not {name or '*'} = {mode!r}"
+            )
+    return networks
 
 
 def _file_systems(root: Path, state: Path, given: dict[str, Any]) -> dict[str, Path]:
@@ -164,6 +180,7 @@ def _settings(path: Path) -> Any:
         "runtime_rollout",
         "runtimes",
         "file_systems",
+        "network",
         "spares",
     }
     if unknown := sorted(set(values) - known):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, cast
 
 from workbench.backends.api import (
@@ -20,6 +20,7 @@ from workbench.backends.api import (
     Health,
     Host,
     ImageBackend,
+    Network,
     ProcessExited,
 )
 from workbench.model.errors import BackendError, WorkbenchError
@@ -27,14 +28,17 @@ from workbench.model.runtimes import RuntimeVersion
 
 T = TypeVar("T")
 LAUNCHES = 8
+_WIDEST_FIRST = (Network.INTERNET, Network.NONE, Network.HOST)
 OnEvent = Callable[[ProcessExited | Exited], None]
 
 
 class BackendHost:
     """A backend that the engine can call from its own loop."""
 
-    def __init__(self, name: str, backend: Backend) -> None:
+    def __init__(self, name: str, backend: Backend, networks: Mapping[str, Network] | None = None) -> None:
+        """`networks` are the modes that functions get, by their names; under the empty name that of all others."""
         self.name = name
+        self._networks = networks or {}
         self._backend = backend
         self._engine_loop = asyncio.get_running_loop()
         #: How many launches may be under way at once; a backend that hangs holds up only its own.
@@ -47,6 +51,11 @@ class BackendHost:
     @property
     def capabilities(self) -> Capabilities:
         return self._backend.capabilities
+
+    def network(self, function: str) -> Network:
+        """The mode that was named for a function, whether the backend has it or not; else the widest that is safe."""
+        named = self._networks.get(function) or self._networks.get("")
+        return named or min(self.capabilities.networks, key=_WIDEST_FIRST.index)
 
     def start(self) -> None:
         """Start the thread; before any other call."""

@@ -42,7 +42,7 @@ from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.keep_warm import Pings
 from workbench.engine.layers import Layers
 from workbench.engine.lineage import MOST, lengthened
-from workbench.engine.ports import ListenerFactory, Runtimes, Sender, Store, StoreThread
+from workbench.engine.ports import ListenerFactory, Runtimes, Sender, ServicesRelay, Store, StoreThread
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
 from workbench.engine.recorder import Recorder
@@ -142,6 +142,7 @@ class Engine(AttachedResources, AccountResources):
         options: Options,
         on_stop: Callable[[], None] | None = None,
         sender: Sender | None = None,
+        relay: ServicesRelay | None = None,
         spares_folder: Path | None = None,
         room: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -195,6 +196,7 @@ class Engine(AttachedResources, AccountResources):
             ended=self._ended,
             freeze_after=options.freeze_after,
             spares=self._spares,
+            relay=relay,
         )
         self._provisioned = ProvisionedEnvironments(
             self._tables,

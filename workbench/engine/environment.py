@@ -24,7 +24,7 @@ from workbench.engine.invocation import Invocation, error_payload, exited, timed
 from workbench.engine.invoke import Invoke
 from workbench.engine.journal import Journal
 from workbench.engine.parts import Failure, Parts, process_failure
-from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink
+from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink, ServicesRelay
 from workbench.engine.sandbox import Contents, Sandbox
 from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
@@ -60,6 +60,7 @@ class Services:
     ended: Callable[[ExecutionEnvironment], None]
     freeze_after: float
     spares: Spares
+    relay: ServicesRelay | None = None
 
 
 class ExecutionEnvironment:
@@ -87,7 +88,7 @@ class ExecutionEnvironment:
         self.retired: str | None = None
         self._services = services
         self._clock = services.clock
-        self._sandbox = Sandbox(host, services.clock, id, version)
+        self._sandbox = Sandbox(host, services.clock, id, version, services.relay)
         self._journal = Journal(services.clock, services.emit, id, version)
         self.extensions = Extensions(
             clock=services.clock,

@@ -180,6 +180,27 @@ class Listener(Protocol):
         """Stop serving and drop the connections."""
 
 
+class Serving(Protocol):
+    """Something that is served inside an environment."""
+
+    def close(self) -> None:
+        """Stop serving and drop the connections."""
+
+
+class ServicesRelay(Protocol):
+    """Brings what is inside an environment to the endpoint of AWS's services."""
+
+    #: The endpoint as seen from the host; None if none is configured.
+    url: str | None
+
+    @property
+    def carries(self) -> bool:
+        """Can connections be carried there?"""
+
+    async def open(self, listener: socket) -> Serving:
+        """Carry what connects to a listening socket."""
+
+
 class ListenerFactory(Protocol):
     """Serves the Runtime API for one environment."""
 

@@ -17,7 +17,6 @@ from workbench.backends.api import (
     EnvironmentSpec,
     Exited,
     Layout,
-    Network,
     ProcessExited,
     ProcessSpec,
 )
@@ -26,7 +25,7 @@ from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import NoEntrypoint, command, image_command
 from workbench.engine.invocation import error_payload
 from workbench.engine.output import Output
-from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink
+from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink, ServicesRelay, Serving
 from workbench.engine.registrations import external_extensions
 from workbench.engine.spare import SMALLEST, Spare
 from workbench.engine.trees import Tree, link
@@ -39,8 +38,6 @@ from workbench.model.runtimes import RuntimeVersion
 
 #: A peak-memory figure younger than this is good enough for a REPORT line.
 _FRESH_NS = 250_000_000
-#: Networks in the order in which a function gets them: the widest that is safe first.
-_NETWORKS = ("internet", "none", "host")
 
 
 #: Linking so many takes less time than another thread does to begin.
@@ -67,7 +64,9 @@ class Contents:
 class Sandbox:
     """One sandbox, from `launch` to `close`. `alive` says whether the runtime's process runs."""
 
-    def __init__(self, host: BackendHost, clock: Clock, id: str, version: FunctionVersion) -> None:
+    def __init__(
+        self, host: BackendHost, clock: Clock, id: str, version: FunctionVersion, relay: ServicesRelay | None = None
+    ) -> None:
         self.alive = False
         self.max_memory_mb = 0
         self.runtime: RuntimeVersion | None = None
@@ -75,6 +74,10 @@ class Sandbox:
         self._clock = clock
         self._id = id
         self._version = version
+        self._relay = relay
+        self._services: Serving | None = None
+        #: The services' endpoint as seen from inside.
+        self._services_url = relay.url if relay is not None else None
         self._spec: EnvironmentSpec | None = None
         self._link: RuntimeLink | None = None
         self._on_gone: Callable[[Exited], None] | None = None
@@ -141,6 +144,7 @@ class Sandbox:
         if self._closed:
             self._listener.close()
             raise BackendError(f"environment {self._id} was ended while it was made")
+        await self._open_services()
         self._host.watch(self._environment, self._on_event)
 
     async def adopt(
@@ -171,12 +175,15 @@ class Sandbox:
             else:
                 self._layout = replace(self._environment.layout, task=str(spec.task), opt=str(spec.opt or ""))
                 await resizing
+            await self._open_services()
             if self._closed:
                 raise BackendError(f"environment {self._id} was ended while it was made")
             if lost:
                 raise BackendError(f"it ended while it was assigned: {lost[0]}")
         except BaseException:
             self._environment = self._listener = self._layout = self._spare = self._waiting = None
+            if self._services is not None:
+                self._services.close()
             raise
         spare.adopt(self._on_event)
         self._listener.hand_over(link)
@@ -185,8 +192,27 @@ class Sandbox:
         if memory_size != SMALLEST:
             await self._host.call("resize", environment.resize(memory_size), 5)
 
+    async def _open_services(self) -> None:
+        """Let what is inside reach the services, whatever its network is."""
+        environment, relay = self._environment, self._relay
+        assert environment is not None
+        if relay is None or not relay.carries or not self._host.capabilities.services:
+            return
+        listener = await self._host.call("take the services' listener", environment.take_services(), 5)
+        if listener is not None:
+            host, port = listener.getsockname()[:2]
+            self._services_url = f"http://{host}:{port}"
+            self._services = await relay.open(listener)
+
     def _specified(self, contents: Contents) -> EnvironmentSpec:
         configuration = self._version.configuration
+        network = self._host.network(self._version.name)
+        if network not in self._host.capabilities.networks:
+            raise BackendError(
+                f"backend '{self._host.name}' has no network '{network}' here, which is what {self._version.name} is "
+                "to have",
+                mend="workbench doctor says what is missing; network in workbench.toml names another",
+            )
         return EnvironmentSpec(
             id=self._id,
             function=self._version.name,
@@ -196,7 +222,7 @@ class Sandbox:
             opt=contents.opt,
             memory_size=configuration.memory_size,
             tmp_size=configuration.ephemeral_storage,
-            network=network(self._host),
+            network=network,
             file_systems=contents.file_systems,
         )
 
@@ -302,7 +328,14 @@ class Sandbox:
     def variables(self, account: Account, initialization: InitializationType) -> dict[str, str]:
         """The environment variables of the runtime's process."""
         return runtime_variables(
-            self._version, account, self.layout, self.address, self._id, self._clock.time(), initialization
+            self._version,
+            account,
+            self.layout,
+            self.address,
+            self._id,
+            self._clock.time(),
+            initialization,
+            self._services_url,
         )
 
     def _not_started(self, error_type: str, why: str, on_exit: OnExit) -> None:
@@ -429,6 +462,8 @@ class Sandbox:
                 self._listener.close()
             elif self._environment is not None and self._environment.listener is not None:
                 self._environment.listener.close()
+            if self._services is not None:
+                self._services.close()
             for output in self._outputs.values():
                 output.close()
             if self._spare is not None:
@@ -460,11 +495,6 @@ async def _disk(work: Callable[[], None], files: int) -> None:
         work()
     else:
         await asyncio.to_thread(work)
-
-
-def network(host: BackendHost) -> Network:
-    """The network that a backend's environments get."""
-    return min(host.capabilities.networks, key=_NETWORKS.index)
 
 
 def _ignore(ended: ProcessExited) -> None:

@@ -21,7 +21,7 @@ from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import ahead_of
 from workbench.engine.ports import ListenerFactory, StoreThread
-from workbench.engine.sandbox import Contents, network
+from workbench.engine.sandbox import Contents
 from workbench.engine.spare import Kind, Spare
 from workbench.engine.trees import Tree
 from workbench.engine.variables import read_at_start
@@ -319,5 +319,9 @@ def _content(version: FunctionVersion) -> tuple[str, ...]:
 def _kind(host: BackendHost, runtime: RuntimeVersion, version: FunctionVersion) -> Kind:
     configuration = version.configuration
     return Kind(
-        host.name, runtime.arn, network(host), configuration.ephemeral_storage, ahead_of(runtime, configuration)
+        host.name,
+        runtime.arn,
+        host.network(version.name),
+        configuration.ephemeral_storage,
+        ahead_of(runtime, configuration),
     )

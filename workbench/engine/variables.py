@@ -47,8 +47,9 @@ def runtime_variables(
     environment: str,
     now: float,
     initialization: InitializationType = InitializationType.ON_DEMAND,
+    services: str | None = None,
 ) -> dict[str, str]:
-    """Everything that the runtime's process gets, and nothing else."""
+    """Everything that the runtime's process gets, and nothing else. `services`: the URL of their endpoint inside."""
     configuration = version.configuration
     task, client = layout.task, layout.runtime
     logging = configuration.settings.get("LoggingConfig", {})
@@ -64,6 +65,7 @@ def runtime_variables(
         **_system_variables(layout),
         **xray,
         **_language_variables(configuration.runtime, layout),
+        **({"AWS_ENDPOINT_URL": services} if services else {}),
     }
     reserved = {
         "_HANDLER": configuration.handler,

@@ -286,6 +286,10 @@ class FakeEnvironment:
             if isinstance(event, Exited):
                 return
 
+    async def take_services(self) -> socket | None:
+        """It has no network of its own."""
+        return None
+
     async def resize(self, memory_size: int) -> None:
         self.calls.append(f"resize {memory_size}")
         if self._backend.refuse_resize is not None:

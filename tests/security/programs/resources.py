@@ -60,7 +60,10 @@ def thread_bomb(facts: Facts) -> list[str]:
 @attack(14, bites="")
 def eat_memory(facts: Facts) -> list[str]:
     """Six times what it may have."""
-    held = [bytearray(os.urandom(1 * MB)) for _ in range(6 * int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]))]
+    held = [
+        bytearray(os.urandom(1 * MB))
+        for _ in range(facts["times"] * int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]))
+    ]
     return [f"{len(held)} MB"]
 
 

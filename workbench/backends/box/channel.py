@@ -93,15 +93,23 @@ class Channel:
 
 def socket_from(descriptors: list[int]) -> socket.socket | None:
     """The TCP socket among received descriptors; all others are closed."""
-    found: socket.socket | None = None
+    found = sockets_from(descriptors)
+    for unexpected in found[1:]:
+        unexpected.close()
+    return found[0] if found else None
+
+
+def sockets_from(descriptors: list[int]) -> list[socket.socket]:
+    """The TCP sockets among received descriptors; all others are closed."""
+    found: list[socket.socket] = []
     for descriptor in descriptors:
         try:
             received = socket.socket(fileno=descriptor)
         except OSError:  # no socket at all
             os.close(descriptor)
             continue
-        if found is None and received.family == socket.AF_INET and received.type == socket.SOCK_STREAM:
-            found = received
+        if received.family == socket.AF_INET and received.type == socket.SOCK_STREAM:
+            found.append(received)
         else:
             received.close()
     return found

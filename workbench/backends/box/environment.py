@@ -41,8 +41,11 @@ class Box(Protocol):
     # From `open` on: init's process id on the host, the listener inside, the cgroup, and what an empty box uses of it.
     init: int
     listener: socket | None
+    services: socket | None  # the services' listener inside; whoever takes it closes it, else `clear`
     group: Cgroup | None
     baseline: int
+    # What the group's limit of memory has beside the function's, in bytes: for the files in /tmp.
+    tmp_room: int
 
     @property
     def own_pids(self) -> set[int]:
@@ -145,6 +148,11 @@ class BoxEnvironment:
             return await self._measure()
         return self._last_usage
 
+    async def take_services(self) -> socket | None:
+        """The listener that init has opened for them."""
+        taken, self._box.services = self._box.services, None
+        return taken
+
     async def connect(self, port: int) -> socket:
         """Have init open a connection, and take it over."""
         if self._ending is not None:
@@ -203,7 +211,7 @@ class BoxEnvironment:
         self._memory_size = memory_size << 20
         self._watched.limit = self._memory_size + MEMORY_SLACK
         if self._group is not None:
-            self._group.limit(self._watched.limit)
+            self._group.limit(self._watched.limit + self._box.tmp_room)
 
     async def settle(self) -> None:
         """By the cgroup."""

@@ -2,13 +2,13 @@
 
 Standard library only, Python 3.8 and newer.
 
-It opens the Runtime API's listening socket inside the sandbox and hands it out, gives up every privilege, then serves
-requests that arrive on CHANNEL, a Unix socket of type SEQPACKET: the number of an inherited descriptor, or a path to
-connect to. A message is fields joined by NUL:
+It opens the listening sockets of the Runtime API and of the services inside the sandbox and hands them out, gives up
+every privilege, then serves requests that arrive on CHANNEL, a Unix socket of type SEQPACKET: the number of an
+inherited descriptor, or a path to connect to. A message is fields joined by NUL:
 
     to it:    start ID CWD ARGC ARGV... NAME=VALUE...  (with the descriptor for stdout and stderr)
               signal ID NUMBER | connect ID PORT | stop | continue | reset
-    from it:  ready (with the listener)
+    from it:  ready (with the two listeners: the Runtime API's, the services')
               started ID | connected ID (with a socket) | failed ID MESSAGE | nowhere ID MESSAGE (there is no CWD)
               exited ID CODE PEAK | stopped | cleared
               (CODE negative: the signal that ended it; PEAK: the most memory it had, in KB)
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ADDRESS = ("127.0.0.1", 9001)
+SERVICES = ("127.0.0.1", 9002)
 #: Clients try for one second to connect: nothing may be turned away while the engine is busy.
 BACKLOG = 4096
 MAX_FILES = 1024
@@ -54,16 +55,14 @@ def main() -> None:
     uid, listen, processes = map(int, sys.argv[2:5])
     channel = open_channel(sys.argv[1])
     close_all_but(channel.fileno())
-    rights = []
-    if listen:
-        listener = open_listener()
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.fileno().to_bytes(4, sys.byteorder))]
+    listeners = [open_listener(ADDRESS), open_listener(SERVICES)] if listen else []
     drop_privileges(uid)
     limit(processes)
     for path in sys.argv[5:]:
         load_filter(path)
-    channel.sendmsg([b"ready"], rights)
-    if listen:
+    numbers = b"".join(listener.fileno().to_bytes(4, sys.byteorder) for listener in listeners)
+    channel.sendmsg([b"ready"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)] if listeners else [])
+    for listener in listeners:
         listener.close()
     serve(channel, *wake_on_child())
 
@@ -83,10 +82,10 @@ def close_all_but(descriptor: int) -> None:
     os.closerange(descriptor + 1, MAX_FILES)
 
 
-def open_listener() -> _socket.socket:
+def open_listener(address: tuple[str, int]) -> _socket.socket:
     listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-    listener.bind(ADDRESS)
+    listener.bind(address)
     listener.listen(BACKLOG)
     return listener
 

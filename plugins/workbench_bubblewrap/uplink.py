@@ -1,0 +1,140 @@
+"""The way out of a sandbox's network, by slirp4netns or pasta: everything but the host's own loopback.
+
+The helper stays outside and gets the two namespaces as open files. A path by process id would not do: an ordinary
+user's bubblewrap nests a second user namespace, and only the outer one may change the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.backends import process
+from workbench.model.errors import BackendError
+
+#: Where the helper answers questions for names, with the host's own resolver.
+RESOLVER = "10.0.2.3"
+#: What the helper calls the interface.
+INTERFACE = "eth0"
+TUN = Path("/dev/net/tun")
+#: Seconds until it must be up; it takes some 30 ms.
+PATIENCE = 10.0
+_OWNER_OF = 0xB701  # NS_GET_USERNS, ioctl_ns(2)
+_MAX_WORDS = 2048
+
+INSTALL = {"slirp4netns": "slirp4netns", "pasta": "passt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A program that connects a network namespace: its name, and where it is."""
+
+    name: str
+    path: str
+
+
+def find() -> tuple[Helper | None, str]:
+    """The helper of this machine; or why there is none, and in parentheses the mend."""
+    for name in INSTALL:
+        if path := shutil.which(name):
+            break
+    else:
+        return None, "neither slirp4netns nor pasta is installed (sudo apt-get install slirp4netns)"
+    try:
+        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return None, f"there is no {TUN} (sudo modprobe tun)"
+    except OSError as error:
+        return None, f"{TUN} cannot be opened: {error.strerror} (sudo chmod 666 {TUN})"
+    return Helper(name, path), ""
+
+
+class Uplink:
+    """A helper at work for one sandbox. `pid` is its process and its process group."""
+
+    def __init__(self, helper: Helper, init: int) -> None:
+        """Start it, for the network of the process `init`.
+
+        Raises:
+            BackendError: it cannot be started.
+        """
+        self._init, self._helper = init, helper
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with ExitStack() as opened, ExitStack() as failing:
+            self._words = os.memfd_create("uplink")
+            failing.callback(os.close, self._words)
+            try:
+                net = os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, net)
+                owner = fcntl.ioctl(net, _OWNER_OF)
+                opened.callback(os.close, owner)
+                ours = os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user"))
+                # As standard input and output: pasta closes every other file that it inherits.
+                self._process = process.spawn(
+                    _COMMANDS[helper.name](helper.path, "/proc/self/fd/1", None if ours else "/proc/self/fd/0"),
+                    env={"PATH": os.defpath},
+                    cwd="/",
+                    stdin=owner,
+                    stdout=net,
+                    stderr=self._words,
+                )
+            except OSError as error:
+                raise BackendError(f"the sandbox's network is not to be had: {error}") from error
+            failing.pop_all()
+        self.pid = self._process.pid
+        process.watch(self._process, lambda code, _: self.ended.set_result(code))
+
+    async def up(self) -> None:
+        """Wait until it works.
+
+        Raises:
+            BackendError: with the helper's own words.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + PATIENCE
+        while not self._is_up():
+            if self.ended.done() or loop.time() > give_up:
+                said = os.pread(self._words, _MAX_WORDS, 0).decode("utf-8", "replace").strip()
+                raise BackendError(
+                    f"{self._helper.name} does not connect the sandbox: {said or 'it says nothing'}",
+                    mend='network = "none" in workbench.toml does without',
+                )
+            await asyncio.sleep(0.002)
+
+    async def close(self) -> None:
+        """End it."""
+        if not self.ended.done():
+            os.kill(self.pid, signal.SIGKILL)
+            await self.ended
+        os.close(self._words)
+
+    def _is_up(self) -> bool:
+        """Is there a default route? The helper makes it last."""
+        try:
+            routes = Path(f"/proc/{self._init}/net/route").read_text(encoding="ascii")
+        except OSError:  # the box has just ended; that is told elsewhere
+            return False
+        return f"\n{INTERFACE}\t00000000\t" in routes
+
+
+def _slirp4netns(path: str, net: str, user: str | None) -> list[str]:
+    given = [] if user is None else ["--userns-path", user]
+    fixed = ["--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path"]
+    return [path, *fixed, *given, net, INTERFACE]
+
+
+def _pasta(path: str, net: str, user: str | None) -> list[str]:
+    # As root it would become another user, who may not enter the namespace.
+    given = ["--runas", "0"] if user is None else ["--userns", user]
+    fixed = ["--foreground", "--quiet", "--ipv4-only", "--config-net", "--ns-ifname", INTERFACE]
+    closed = ["--no-map-gw", *("-t", "none"), *("-u", "none"), *("-T", "none"), *("-U", "none")]
+    return [path, *fixed, *closed, "--dns-forward", RESOLVER, *given, "--netns", net]
+
+
+_COMMANDS = {"slirp4netns": _slirp4netns, "pasta": _pasta}
