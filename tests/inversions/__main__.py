@@ -75,6 +75,7 @@ def broken(copy: Copy, inversion: Inversion) -> set[str]:
     copy.write(inversion.file, inversion.apply(text))
     try:
         for test in inversion.tests:
+            begun = time.monotonic()
             try:
                 code = copy.test(test).returncode
             except subprocess.TimeoutExpired:
@@ -83,7 +84,7 @@ def broken(copy: Copy, inversion: Inversion) -> set[str]:
                 sys.exit(f"{inversion.rule.text!r}: pytest cannot run {test} with {inversion.new!r}")
             if code == RED:
                 red.add(test)
-            print(f"  {'red' if code == RED else 'GREEN'}  {test}", flush=True)
+            print(f"  {'red' if code == RED else 'GREEN'}  {test}  {time.monotonic() - begun:.0f} s", flush=True)
     finally:
         copy.write(inversion.file, text)
     return red

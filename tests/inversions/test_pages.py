@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -11,6 +12,11 @@ from tests.inversions import ROOT, Inversion, Rule, inversions, pages, rules
 PAGES = sorted({*pages(), "runtime-management"})
 RULES = [pytest.param(rule, id=f"{page}: {rule.text[:60]}") for page in PAGES for rule in rules(page)]
 INVERSIONS = [pytest.param(one, id=f"{page}: {one.rule.text[:60]}") for page in pages() for one in inversions(page)]
+
+
+@cache
+def defined_in(file: str) -> set[str]:
+    return names(ast.parse((ROOT / file).read_text()).body)
 
 
 def names(body: list[ast.stmt], before: str = "") -> set[str]:
@@ -35,7 +41,7 @@ def test_a_rule_names_tests_that_exist(rule: Rule) -> None:
     assert rule.tests
     for test in rule.tests:
         file, _, name = test.partition("::")
-        assert name in names(ast.parse((ROOT / file).read_text()).body), test
+        assert name in defined_in(file), test
 
 
 @pytest.mark.parametrize("inversion", INVERSIONS)
