@@ -106,12 +106,12 @@ def test_a_provisioned_environment_that_ends_is_replaced() -> None:
 
 # -- what is provisioned
 def test_it_is_split_among_the_versions_by_their_traffic() -> None:
-    records = [past(0.01 * at, cold=True, version="1" if at % 4 else "2") for at in range(8)]
-    answer = one(*records, change=WhatIf(provisioned=4))
-    assert answer.cold_starts == 4
-    assert answer.bill.provisioned == pytest.approx(4 * 300 * 0.0000041667)
-    only = one(*records, change=WhatIf(provisioned=4), function=FunctionRef("f", "2"))
-    assert only.cold_starts == 6
+    records = [past(0.01 * at, cold=True, version="1" if at % 10 else "2") for at in range(20)]
+    answer = one(*records, change=WhatIf(provisioned=10))
+    assert answer.cold_starts == 9 + 1
+    assert answer.bill.provisioned == pytest.approx(10 * 300 * 0.0000041667)
+    only = one(*records, change=WhatIf(provisioned=10), function=FunctionRef("f", "2"))
+    assert only.cold_starts == 18
 
 
 def test_what_was_provisioned_for_some_time_served_for_that_time() -> None:
@@ -182,11 +182,10 @@ def test_nothing_runs_without_any_concurrency() -> None:
 
 
 def test_other_functions_take_of_the_same_account() -> None:
-    others = [past(0.001 * at, cold=True, function="g") for at in range(101)]
-    answer = ask(
-        *others, past(0.5, cold=True), change=WhatIf(reserved=4), function=FunctionRef("g"), concurrency_limit=104
-    )
-    assert [(found.function, found.what_if.throttles) for found in answer.functions] == [("g", 97)]
+    others = [past(0.001 * at, cold=True, takes=3.0) for at in range(8)]
+    asked = [past(1 + 0.001 * at, cold=True, function="g") for at in range(5)]
+    answer = ask(*others, *asked, function=FunctionRef("g"), concurrency_limit=10)
+    assert [(found.function, found.what_if.throttles) for found in answer.functions] == [("g", 3)]
 
 
 # -- what is not known, and what cannot be
