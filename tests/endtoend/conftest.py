@@ -40,7 +40,6 @@ def shell(tmp_path: Path) -> Shell:
     env = {
         **os.environ,
         "WORKBENCH_PROJECT": str(SAMPLES),
-        "WORKBENCH_NETWORK": "none",
         "WORKBENCH_STATE": str(tmp_path / "state"),
         "WORKBENCH_PARAMETERS": "PythonRuntime=python{}.{}".format(*sys.version_info),
     }
@@ -70,7 +69,8 @@ def serve(shell: Shell) -> Iterator[Callable[..., Served]]:
 
     def start(*args: str, backend: str = "subprocess") -> Served:
         command = [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend, *args]
-        process = subprocess.Popen(command, env=shell.env, stdout=subprocess.PIPE)
+        env = shell.env if backend == "subprocess" else {"WORKBENCH_NETWORK": "none", **shell.env}
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout is not None
         return Served(shell, process, json.loads(process.stdout.readline()))

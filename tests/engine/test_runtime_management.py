@@ -280,6 +280,48 @@ async def test_the_runtime_and_the_architecture_stay_while_the_mode_is_manual(ma
     assert (await made.engine.get_function(FunctionRef("f"))).configuration.runtime == "python3.13"
 
 
+# -- deprecation
+REFUSED = (
+    "The runtime parameter of {} is no longer supported for creating or updating AWS Lambda functions. "
+    "We recommend you use a supported runtime while creating or updating functions."
+)
+
+
+async def test_no_function_is_given_a_runtime_that_is_blocked_but_one_that_has_it_is_updated(
+    made: World, runtimes: FakeRuntimes
+) -> None:
+    await made.create("g", runtime="python3.13")
+    runtimes.no_creation = {"python3.12"}
+    configuration = (await made.engine.get_function(FunctionRef("g"))).configuration
+    for refused in (
+        made.create("h"),
+        made.engine.update_function_configuration("g", replace(configuration, runtime="python3.12")),
+    ):
+        with pytest.raises(InvalidParameterValue) as caught:
+            await refused
+        assert caught.value.message == REFUSED.format("python3.12")
+    await made.change("f")
+    assert (await made.invoke("f")).function_error is None
+
+
+async def test_a_function_whose_runtime_is_blocked_for_good_can_only_leave_it(
+    made: World, runtimes: FakeRuntimes
+) -> None:
+    runtimes.no_updates = {"python3.12"}
+    configuration = (await made.engine.get_function(FunctionRef("f"))).configuration
+    for refused in (
+        made.engine.update_function_code("f", archive({"app.py": "2"})),
+        made.engine.update_function_configuration("f", replace(configuration, timeout=9)),
+    ):
+        with pytest.raises(InvalidParameterValue) as caught:
+            await refused
+        assert caught.value.message == REFUSED.format("python3.12")
+    assert (await made.invoke("f")).function_error is None
+    await made.engine.update_function_configuration("f", replace(configuration, runtime="python3.13"))
+    await made.clock.settle()
+    assert (await made.engine.get_function(FunctionRef("f"))).configuration.runtime == "python3.13"
+
+
 # -- a version that is gone from the machine
 async def test_auto_leaves_a_version_that_is_gone_and_manual_says_so(made: World, runtimes: FakeRuntimes) -> None:
     await made.create("g")

@@ -8,6 +8,8 @@ import botocore.session
 import pytest
 import tomli
 
+from workbench.engine.catalogue import Catalogue
+
 RUNTIMES = [
     runtime
     for file in resources.files("workbench_runtimes").joinpath("catalogue").iterdir()
@@ -44,3 +46,14 @@ def test_an_interpreter_is_the_one_that_the_identifier_names(runtime):
     else:
         expected = {"command": runtime["id"], "version": runtime["id"].removeprefix("python")}
     assert runtime["interpreter"] == expected
+
+
+def test_what_is_blocked_follows_from_the_date(tmp_path):
+    """python3.11: from 31 July 2027 no function may be given it, from 31 August none that has it be updated."""
+    catalogue = Catalogue("us-east-1", tmp_path)
+    (entry,) = [runtime for runtime in RUNTIMES if runtime["id"] == "python3.11"]
+    for update, since in ((False, entry["block_create"]), (True, entry["block_update"])):
+        day = datetime.timedelta(days=1)
+        assert [catalogue.blocked("python3.11", at, update=update) for at in (since - day, since)] == [False, True]
+    assert catalogue.deprecation("python3.11") == entry["deprecation"]
+    assert catalogue.blocked("python2.7", datetime.date(2000, 1, 1), update=True)

@@ -728,6 +728,7 @@ class Engine(AttachedResources, AccountResources):
         dry_run: bool = False,
         revision_id: str | None = None,
     ) -> FunctionVersion:
+        self._check_runtime(self._functions.get(FunctionRef(name)).configuration, update=True)
         return await self._functions.update_code(
             name,
             code,
@@ -742,17 +743,17 @@ class Engine(AttachedResources, AccountResources):
         self, name: str, configuration: FunctionConfiguration, *, revision_id: str | None = None
     ) -> FunctionVersion:
         latest = self._functions.get(FunctionRef(name)).configuration
-        if configuration.runtime != latest.runtime:
-            self._check_runtime(configuration)
+        self._check_runtime(configuration, update=configuration.runtime == latest.runtime)
         return await self._functions.update_configuration(name, configuration, revision_id)
 
-    def _check_runtime(self, configuration: FunctionConfiguration) -> None:
+    def _check_runtime(self, configuration: FunctionConfiguration, *, update: bool = False) -> None:
+        """May a function be given its runtime, or with `update` be updated while it keeps it?"""
         runtime, known = configuration.runtime, self._runtimes.known()
-        if not runtime:
+        if not runtime or (update and runtime not in known):
             return
         if runtime not in known:
             raise UsageError(f"there is no runtime '{runtime}'; known: {', '.join(known)}")
-        if self._runtimes.blocked(runtime, datetime.fromtimestamp(self._clock.time(), UTC).date()):
+        if self._runtimes.blocked(runtime, datetime.fromtimestamp(self._clock.time(), UTC).date(), update=update):
             raise InvalidParameterValue(
                 f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda "
                 "functions. We recommend you use a supported runtime while creating or updating functions."

@@ -354,8 +354,8 @@ class Runtimes(Protocol):
     def known(self) -> tuple[str, ...]:
         """Every identifier of the catalogue."""
 
-    def blocked(self, runtime: str, day: date) -> bool:
-        """May no function be given this runtime any more on that day?"""
+    def blocked(self, runtime: str, day: date, *, update: bool = False) -> bool:
+        """May no function be given this runtime any more on that day? Or one that has it not be updated: `update`."""
 
     def deprecation(self, runtime: str) -> date | None:
         """The day from which AWS neither patches nor supports it, if it is known."""

@@ -389,12 +389,15 @@ class FakeRuntimes:
     def __init__(self, *known: str, versions: tuple[str, ...] = ("1",)) -> None:
         self._known = known or ("python3.12",)
         self.versions = versions
+        #: Runtimes that no function may be given any more, and those whose functions may not be updated either.
+        self.no_creation: set[str] = set()
+        self.no_updates: set[str] = set()
 
     def known(self) -> tuple[str, ...]:
         return self._known
 
-    def blocked(self, runtime: str, day: date) -> bool:
-        return False
+    def blocked(self, runtime: str, day: date, *, update: bool = False) -> bool:
+        return runtime in self.no_updates or (runtime in self.no_creation and not update)
 
     def deprecation(self, runtime: str) -> date | None:
         return None

@@ -105,9 +105,10 @@ class Catalogue:
         day = self._entries[runtime].get("deprecation")
         return day if isinstance(day, date) else None
 
-    def blocked(self, runtime: str, day: date) -> bool:
+    def blocked(self, runtime: str, day: date, *, update: bool = False) -> bool:
         entry = self._entries[runtime]
-        return bool(entry["status"] == "blocked" or entry.get("block_create", date.max) <= day)
+        since = entry.get("block_update" if update else "block_create", date.max)
+        return bool(entry["status"] == "blocked" or since <= day)
 
     async def _find(self, runtime: str, arn: str) -> tuple[str, Program | None] | None:
         """The program of a runtime version and its version, found without a search where that is possible."""
