@@ -124,6 +124,16 @@ async def test_the_share_of_the_cpu_follows_the_memory(memory: int, shares: int,
         assert await group.remove()
 
 
+@pytest.mark.parametrize(("processes", "shares"), [("1\n", str(4 * 1024 * (os.cpu_count() or 1))), ("", "1024")])
+def test_beside_single_processes_all_environments_count_as_some(tmp_path: Path, processes: str, shares: str) -> None:
+    (tmp_path / "cgroup.procs").write_text(processes)
+    tree = cgroups.Tree(tmp_path / "workbench", 1, frozenset({Role.SHARE}))
+    tree.root.mkdir()
+    (tree.root / "cpu.shares").write_text("1024")
+    assert cgroups._claim(tree) == tree
+    assert (tree.root / "cpu.shares").read_text() == shares
+
+
 @pytest.mark.skipif(Role.FREEZE not in cgroups.support().roles, reason="no writable cgroup here")
 async def test_freeze_thaw_kill_remove_for_real() -> None:
     group = Cgroup.create("test/with odd name", memory=64 << 20, pids=10)

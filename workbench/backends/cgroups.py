@@ -27,6 +27,8 @@ PARENT = "workbench"
 FREEZE_TIMEOUT = 1.0
 #: An empty group of an engine that is gone is removed when it is older than this: a younger one may be just being made.
 STALE_AFTER = 60.0
+#: All environments together count, beside processes, as so many of them for each CPU.
+AS_PROCESSES = 4
 
 
 class Role(StrEnum):
@@ -379,7 +381,19 @@ def _claim(tree: Tree) -> Tree | None:
         for role, file in ((Role.FREEZE, "cgroup.freeze"), (Role.KILL, "cgroup.kill")):  # kernels 5.2 and 5.14
             if not (tree.root / file).exists():
                 roles.discard(role)
+    if Role.SHARE in roles:
+        _weigh(tree)
     return replace(tree, roles=frozenset(roles)) if roles else None
+
+
+def _weigh(tree: Tree) -> None:
+    """Where single processes are the siblings of our parent group, let it count as some of them.
+
+    It would count as one: on a busy machine all environments together would get what one process gets.
+    """
+    with suppress(OSError):  # the share stays as it is; nothing else depends on it
+        if (tree.root.parent / "cgroup.procs").read_text():
+            _share_cpu(tree.root, tree.version, AS_PROCESSES * (os.cpu_count() or 1))
 
 
 def _delegate(root: Path, controller: str) -> bool:

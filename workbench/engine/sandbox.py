@@ -476,8 +476,8 @@ async def _fill(spare: Spare, code: Tree, layers: Tree | None) -> None:
     """Put code and layers into the host's folders of a spare."""
 
     def work() -> None:
-        link(code, spare.folder / "task")
-        link(layers or _NOTHING, spare.folder / "opt")
+        link(code, spare.folder / "task", spare.folder / "beside-task")
+        link(layers or _NOTHING, spare.folder / "opt", spare.folder / "beside-opt")
 
     try:
         await _disk(work, _count(code, layers))

@@ -54,8 +54,10 @@ def look(root: Path) -> Tree:
     return Tree(root, tuple(sorted(folders)), tuple(files))
 
 
-def link(tree: Tree, target: Path) -> None:
+def link(tree: Tree, target: Path, aside: Path) -> None:
     """Make `target`, a folder on the same file system, the same as the tree, by links to its files.
+
+    What is in it and not in the tree goes to `aside`: to move a folder takes microseconds, to remove one milliseconds.
 
     Raises:
         OSError: it cannot be done.
@@ -72,7 +74,7 @@ def link(tree: Tree, target: Path) -> None:
     for path in tree.files:
         os.link(f"{root}/{path}", f"{place}/{path}", follow_symlinks=False)
     if not libraries and LIBRARIES not in tree.files:
-        (target / LIBRARIES).rmdir()
+        (target / LIBRARIES).rename(aside)
 
 
 def unfit(code: Tree, layers: Tree | None, version: str, loaded: Collection[str], *, mounts: bool) -> str:
