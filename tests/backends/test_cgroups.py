@@ -124,8 +124,10 @@ async def test_the_share_of_the_cpu_follows_the_memory(memory: int, shares: int,
         assert await group.remove()
 
 
-@pytest.mark.parametrize(("processes", "shares"), [("1\n", str(4 * 1024 * (os.cpu_count() or 1))), ("", "1024")])
-def test_beside_single_processes_all_environments_count_as_some(tmp_path: Path, processes: str, shares: str) -> None:
+@pytest.mark.parametrize(("processes", "shares"), [("1\n", str(1024 * (os.cpu_count() or 1))), ("", "1024")])
+def test_beside_processes_all_environments_count_as_one_for_each_cpu(
+    tmp_path: Path, processes: str, shares: str
+) -> None:
     (tmp_path / "cgroup.procs").write_text(processes)
     tree = cgroups.Tree(tmp_path / "workbench", 1, frozenset({Role.SHARE}))
     tree.root.mkdir()

@@ -27,8 +27,6 @@ PARENT = "workbench"
 FREEZE_TIMEOUT = 1.0
 #: An empty group of an engine that is gone is removed when it is older than this: a younger one may be just being made.
 STALE_AFTER = 60.0
-#: All environments together count, beside processes, as so many of them for each CPU.
-AS_PROCESSES = 4
 
 
 class Role(StrEnum):
@@ -387,13 +385,14 @@ def _claim(tree: Tree) -> Tree | None:
 
 
 def _weigh(tree: Tree) -> None:
-    """Where single processes are the siblings of our parent group, let it count as some of them.
+    """Where single processes are the siblings of our parent group, let it count as one of them for each CPU.
 
-    It would count as one: on a busy machine all environments together would get what one process gets.
+    It would count as one: on a busy machine all environments together would get what one process gets. With more than
+    that, environments that initialise keep the engine from its work.
     """
     with suppress(OSError):  # the share stays as it is; nothing else depends on it
         if (tree.root.parent / "cgroup.procs").read_text():
-            _share_cpu(tree.root, tree.version, AS_PROCESSES * (os.cpu_count() or 1))
+            _share_cpu(tree.root, tree.version, float(os.cpu_count() or 1))
 
 
 def _delegate(root: Path, controller: str) -> bool:
