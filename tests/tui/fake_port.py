@@ -16,6 +16,7 @@ from workbench.model.account import AccountSettings
 from workbench.model.attached import Attached, Provisioned, ProvisionedStatus, RuntimeManagement
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.environments import Fault
 from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFound
 from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, unchanged
 from workbench.model.history import InvocationRecord
@@ -48,6 +49,7 @@ class FakeEngine:
         self.raises: Exception | None = None
         self.requests: list[InvokeRequest] = []
         self.stopped_environments: list[str] = []
+        self.faults: list[tuple[str, Fault]] = []
         self.stops = 0
         self.answer: Callable[[InvokeRequest], Awaitable[InvocationResult]] | None = None
         self.engine_status = status
@@ -352,6 +354,18 @@ class FakeEngine:
             raise self.raises
         self.stopped_environments.append(environment)
         self.environment(environment, State.STOPPED, self._functions_of[environment], reason="killed by hand")
+
+    async def freeze_environment(self, environment: str) -> None:
+        self._ask()
+        self.environment(environment, State.FROZEN, self._functions_of[environment])
+
+    async def thaw_environment(self, environment: str) -> None:
+        self._ask()
+        self.environment(environment, State.IDLE, self._functions_of[environment], reason="thawed by hand")
+
+    async def inject_fault(self, environment: str, fault: Fault) -> None:
+        self._ask()
+        self.faults.append((environment, fault))
 
     async def changes(self, since: int) -> Delta:
         self._check()

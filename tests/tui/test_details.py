@@ -4,7 +4,8 @@ import pytest
 
 from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.errors import ResourceNotFound
+from workbench.model.environments import Fault
+from workbench.model.errors import ResourceConflict, ResourceNotFound
 
 
 async def test_a_line_of_log_opens_its_invocation(open_face, engine):
@@ -60,3 +61,45 @@ async def test_a_kill_that_fails_is_a_notice(open_face, engine):
         await face.pilot.click("#answer-kill")
         await face.settle()
         assert face.said == ["ResourceNotFoundException: no such environment"]
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_an_environment_is_frozen_thawed_and_made_to_fail_where_it_is_drilled_into(open_face, engine, size):
+    engine.warm("e-1", "hello")
+    async with open_face(size) as face:
+        await face.press("2", "enter")
+        assert "No line of it is kept." in face.text
+        engine.log("from it", env="e-1")
+        engine.log("from another", env="e-2")
+        await face.frame()
+        assert "from it" in face.text
+        assert "from another" not in face.text.partition("Log")[2]
+        await face.press("z")
+        assert "· frozen" in face.text
+        assert face.said[-1] == "Frozen: e-1"
+        await face.press("z")
+        assert "- idle" in face.text
+        assert face.said[-1].startswith("Thawed: e-1")
+        await face.press("exclamation_mark")
+        assert "Which fault?" in face.text
+        await face.press("escape")
+        assert engine.faults == []
+        await face.press("exclamation_mark", "t")
+        assert engine.faults == [("e-1", Fault.STALL)]
+        await face.press("K", "K")
+        assert engine.stopped_environments == ["e-1"]
+        await face.press("exclamation_mark")
+        assert "has ended already" in face.said[-1]
+
+
+async def test_the_lists_offer_the_same(open_face, engine):
+    engine.warm("e-1", "hello")
+    async with open_face() as face:
+        await face.press("2", "z")
+        await face.press("exclamation_mark", "c", "v")
+        await face.press("z")
+        await face.press("exclamation_mark", "s")
+        assert engine.faults == [("e-1", Fault.CRASH), ("e-1", Fault.SEGFAULT)]
+        engine.raises = ResourceConflict("the environment e-1 is idle: only one that is idle")
+        await face.press("z")
+        assert face.said[-1].startswith("ResourceConflictException")

@@ -13,6 +13,7 @@ from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus
 from workbench.model.account import AccountSettings
 from workbench.model.cost import Costs
+from workbench.model.environments import Fault
 from workbench.model.forecast import Forecast, WhatIf
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.history import MAX_INVOCATIONS, InvocationRecord, PastInvocation
@@ -150,6 +151,30 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
     # -- environments
     async def stop_environment(self, environment: str) -> None:
         """End an environment at once; an invocation in it fails as when its sandbox is killed."""
+
+    async def freeze_environment(self, environment: str) -> None:
+        """Freeze one that is idle, before it would be by itself; its next invocation thaws it.
+
+        Raises:
+            ResourceNotFound: there is none.
+            ResourceConflict: it is not idle, or its backend cannot freeze.
+        """
+
+    async def thaw_environment(self, environment: str) -> None:
+        """Thaw one that is frozen: what it has started in the background runs on until its next invocation has ended.
+
+        Raises:
+            ResourceNotFound: there is none.
+            ResourceConflict: it is not frozen.
+        """
+
+    async def inject_fault(self, environment: str, fault: Fault) -> None:
+        """Make the runtime of an environment fail, between invocations or in the middle of one.
+
+        Raises:
+            ResourceNotFound: there is none.
+            ResourceConflict: no runtime runs in it.
+        """
 
     # -- history
     async def get_invocation(self, request_id: str) -> InvocationRecord:

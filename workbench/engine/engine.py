@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from workbench.backends.file_systems import make as make_folder
 from workbench.backends.file_systems import read_only
+from workbench.engine import by_hand
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.decide import (
@@ -65,6 +66,7 @@ from workbench.model import file_systems
 from workbench.model.account import AccountSettings
 from workbench.model.attached import UpdateRuntimeOn
 from workbench.model.cost import Costs, costs
+from workbench.model.environments import Fault
 from workbench.model.errors import (
     BackendError,
     EngineGone,
@@ -674,11 +676,22 @@ class Engine(AttachedResources, AccountResources):
                         environment.stop(f"idle for {self.options.idle_stop:g} s")
 
     async def stop_environment(self, environment: str) -> None:
+        self._member(environment).kill("ended by hand")
+
+    async def freeze_environment(self, environment: str) -> None:
+        await by_hand.freeze(self._member(environment))
+
+    async def thaw_environment(self, environment: str) -> None:
+        await by_hand.thaw(self._member(environment))
+
+    async def inject_fault(self, environment: str, fault: Fault) -> None:
+        await by_hand.fail(self._member(environment), fault)
+
+    def _member(self, environment: str) -> ExecutionEnvironment:
         for pool in self._pools():
             found = pool.members.get(environment)
             if found is not None:
-                found.kill("ended by hand")
-                return
+                return found
         raise ResourceNotFound(f"there is no running environment '{environment}'")
 
     def _pools(self) -> list[Pool[ExecutionEnvironment]]:

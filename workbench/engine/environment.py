@@ -590,6 +590,31 @@ class ExecutionEnvironment:
         finally:
             self._freezing = None
 
+    # -- by hand
+    async def freeze_now(self) -> bool:
+        """Freeze it before its time, if it is idle; whether it is frozen then."""
+        if self._freeze_timer is not None:
+            self._freeze_timer.cancel()
+        if self._can_freeze and not self.bare:
+            self._freeze()
+        if self._freezing is not None:
+            await self._freezing
+        return self.state is EnvironmentState.FROZEN
+
+    async def thaw_now(self, reason: str) -> None:
+        """Thaw it without an invocation; it is frozen again after its next one."""
+        await self._sandbox.thaw()
+        self.extensions.frozen(False)
+        if self.state is EnvironmentState.FROZEN and self._journal.invocation is None:
+            self._enter(EnvironmentState.IDLE, reason)
+
+    async def signal_runtime(self, number: int) -> bool:
+        """Send a signal to the runtime; False when none runs."""
+        if self.state is EnvironmentState.STOPPING or self.state.final or not self._sandbox.alive:
+            return False
+        await self._sandbox.signal_runtime(number)
+        return True
+
     async def _undo_freeze(self) -> None:
         """A part of it may be frozen, or become so later. An invocation that has come meanwhile thaws it itself."""
         try:

@@ -30,6 +30,17 @@ class EnvironmentState(StrEnum):
         return _GLYPHS[self]
 
 
+class Fault(StrEnum):
+    """What the runtime of an environment can be made to do.
+
+    It is killed, or ends by a segmentation fault, or stands still until its invocation times out.
+    """
+
+    CRASH = "crash"
+    SEGFAULT = "segfault"
+    STALL = "stall"
+
+
 _PLACEABLE = frozenset({EnvironmentState.IDLE, EnvironmentState.FROZEN})
 _FINAL = frozenset({EnvironmentState.STOPPED, EnvironmentState.FAILED})
 _GLYPHS = {

@@ -16,6 +16,7 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
+from workbench.model.environments import EnvironmentState, Fault
 from workbench.model.errors import ApiError, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
@@ -383,15 +384,52 @@ class WorkbenchApp(App[Outcome]):
         self.push_screen(question, lambda answer: self._kill(environment) if answer else None)
 
     def _kill(self, environment: str) -> None:
+        self._by_hand(environment, "Killed", lambda port: port.stop_environment(environment))
+
+    def freeze_or_thaw(self, environment: str) -> None:
+        """Freeze one that is idle, thaw one that is frozen; the engine says why another cannot be."""
+        view = self.mirror.environments.get(environment)
+        if view is not None and view.state is EnvironmentState.FROZEN:
+            text = f"{environment}   it is frozen again after its next invocation"
+            self._by_hand(text, "Thawed", lambda port: port.thaw_environment(environment))
+        else:
+            self._by_hand(environment, "Frozen", lambda port: port.freeze_environment(environment))
+
+    def ask_fault(self, environment: str) -> None:
+        from workbench.tui.screens.question import Answer, Question
+
+        view = self.mirror.environments.get(environment)
+        if view is None or view.state.final:
+            self.say(f"Environment {environment} has ended already.", title="Fault", bad=True)
+            return
+        text = (
+            f"The runtime of {view.id} ({view.function}, {view.state.value}):\n"
+            "c is killed, as by a crash of the process\n"
+            "s ends by a segmentation fault\n"
+            "t stands still: its invocation, or its next one, times out"
+        )
+        question = Question(
+            "Which fault?",
+            text,
+            Answer(Fault.CRASH.value, "c", "Crash", grave=True),
+            Answer(Fault.SEGFAULT.value, "s", "Segfault", grave=True),
+            Answer(Fault.STALL.value, "t", "Stand still", grave=True),
+        )
+        self.push_screen(question, lambda answer: self._fail(environment, Fault(answer)) if answer else None)
+
+    def _fail(self, environment: str, fault: Fault) -> None:
+        self._by_hand(environment, f"Fault: {fault.value}", lambda port: port.inject_fault(environment, fault))
+
+    def _by_hand(self, text: str, title: str, do: Callable[[EnginePort], Awaitable[None]]) -> None:
         async def work() -> None:
             try:
-                await self.link.port.stop_environment(environment)
+                await do(self.link.port)
             except Exception as error:
                 self.say_error(error)
             else:
-                self.say(environment, title="Killed")
+                self.say(text, title=title)
 
-        self.run_worker(work(), group="kill")
+        self.run_worker(work(), group="by hand")
 
     # -- an engine that is gone
     @property

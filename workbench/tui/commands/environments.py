@@ -51,6 +51,8 @@ class Back(Command):
 SCREEN: tuple[type[Command], ...] = (
     Only,
     main.Kill,
+    main.Freeze,
+    main.Fault,
     main.Pause,
     main.ZoomIn,
     main.ZoomOut,

@@ -54,6 +54,20 @@ class Kill(Command):
     action = "screen.kill"
 
 
+class Freeze(Command):
+    """Freeze the selected environment before its time, or thaw a frozen one until its next invocation has ended."""
+
+    keys, shown_key, title, footer = "z", "z", "Freeze or thaw the environment", "freeze"
+    action = "screen.freeze"
+
+
+class Fault(Command):
+    """Make the runtime of the selected environment fail: crash, end by a segmentation fault, or stand still."""
+
+    keys, shown_key, title, footer = "exclamation_mark", "!", "Inject a fault…", "fault"
+    action = "screen.fault"
+
+
 class ZoomIn(Command):
     """Show less time in more detail."""
 

@@ -1,20 +1,26 @@
-"""One execution environment: what it is, its timeline, and the states it went through."""
+"""One execution environment: what it is, the states it went through, what it logged; and what can be done to it."""
 
 from __future__ import annotations
+
+from itertools import islice
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from workbench.live.view import EnvironmentView
+from workbench.live.view import EnvironmentView, LogView
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.text import one_line
+from workbench.tui.commands import environments, main
+from workbench.tui.commands.base import bindings
 from workbench.tui.format import age, clock_ms, milliseconds, plural, version
 from workbench.tui.mirror import Changed
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.panel import Panel
 
+#: Lines of its log that are shown.
+_LINES = 200
 _COLOURS = {
     State.CREATING: "$text-accent",
     State.INIT: "$text-accent",
@@ -32,11 +38,13 @@ class EnvironmentDetail(Dialog[None]):
 
     DEFAULT_CSS = """
     EnvironmentDetail {
-        & > .box { width: 110; padding: 0; background: $background; }
-        Panel { height: auto; max-height: 20; }
+        & > .box { width: 110; height: 92%; padding: 0; background: $background; }
+        #history { height: auto; max-height: 9; }
+        #log { height: 1fr; }
     }
     """
-    AUTO_FOCUS = "Panel"
+    BINDINGS = bindings(main.Kill, main.Freeze, main.Fault, environments.GoFunction)
+    AUTO_FOCUS = "#log"
 
     def __init__(self, view: EnvironmentView) -> None:
         super().__init__()
@@ -45,15 +53,18 @@ class EnvironmentDetail(Dialog[None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
         box.border_title = Content(f"Environment {one_line(self._view.id)}")
-        box.border_subtitle = Content("esc back")
+        box.border_subtitle = Content("K kill · z freeze or thaw · ! fault · F function · esc back")
         with box:
             yield Facts()
-            yield Panel("History")
+            yield Panel("History", id="history")
+            yield Panel("Log", id="log")
 
     def on_mount(self) -> None:
         self.sync(Changed.everything())
 
     def sync(self, changed: Changed) -> None:
+        if changed.logs:
+            self._draw_log()
         if not (changed.environments or changed.tick or changed.link):
             return
         mirror = self.workbench.mirror
@@ -74,7 +85,38 @@ class EnvironmentDetail(Dialog[None]):
         if view.invocations:
             text = f"idle, busy and frozen take turns after that: {plural(view.invocations, 'invocation')} so far"
             lines.append(Content.styled(text, "$foreground 50%"))
-        self.query_one(Panel).write(Content("\n").join(lines))
+        self.query_one("#history", Panel).write(Content("\n").join(lines))
+
+    def _draw_log(self) -> None:
+        """The newest lines that are kept of it, the newest last; the end is in view unless a person scrolled."""
+        panel = self.query_one("#log", Panel)
+        mine = (line for line in reversed(self.workbench.mirror.logs) if isinstance(line, LogView))
+        kept = list(islice((line for line in mine if line.environment == self._view.id), _LINES))[::-1]
+        if not kept:
+            panel.write(Content.styled("No line of it is kept.", "$foreground 50%"))
+            return
+        at_end = panel.scroll_y >= panel.max_scroll_y
+        panel.write(
+            Content("\n").join(
+                Content.assemble((f"{clock_ms(line.wall)}  ", "$foreground 55%"), one_line(line.text)) for line in kept
+            )
+        )
+        if at_end:
+            self.call_after_refresh(panel.scroll_end, animate=False)
+
+    # -- commands
+    def action_kill(self) -> None:
+        self.workbench.ask_kill(self._view.id)
+
+    def action_freeze(self) -> None:
+        self.workbench.freeze_or_thaw(self._view.id)
+
+    def action_fault(self) -> None:
+        self.workbench.ask_fault(self._view.id)
+
+    def action_function(self) -> None:
+        self.dismiss(None)
+        self.workbench.open_function(self._view.function)
 
 
 def _facts(view: EnvironmentView, now: int) -> list[Fact]:

@@ -157,6 +157,14 @@ class EnvironmentsScreen(LiveScreen):
         if self._view is not None:
             self.workbench.ask_kill(self._view.id)
 
+    def action_freeze(self) -> None:
+        if self._view is not None:
+            self.workbench.freeze_or_thaw(self._view.id)
+
+    def action_fault(self) -> None:
+        if self._view is not None:
+            self.workbench.ask_fault(self._view.id)
+
     def action_pause(self) -> None:
         self.rows.paused = not self.rows.paused
 

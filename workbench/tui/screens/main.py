@@ -186,6 +186,14 @@ class MainScreen(LiveScreen):
         if self.environments.selected:
             self.workbench.ask_kill(self.environments.selected.id)
 
+    def action_freeze(self) -> None:
+        if self.environments.selected:
+            self.workbench.freeze_or_thaw(self.environments.selected.id)
+
+    def action_fault(self) -> None:
+        if self.environments.selected:
+            self.workbench.ask_fault(self.environments.selected.id)
+
     def action_environments(self) -> None:
         self.workbench.open_environments(self.environments.only)
 

@@ -56,7 +56,16 @@ class EnvironmentList(RowList[EnvironmentView]):
         Column("memory", "MEM", 5, keep=40, right=True),
         Column("age", "AGE", 5, keep=60, right=True),
     )
-    OFFERS = (commands.Open, commands.Kill, commands.Pause, commands.Only, commands.ZoomIn, commands.ZoomOut)
+    OFFERS = (
+        commands.Open,
+        commands.Kill,
+        commands.Freeze,
+        commands.Fault,
+        commands.Pause,
+        commands.Only,
+        commands.ZoomIn,
+        commands.ZoomOut,
+    )
     BINDINGS = bindings(*OFFERS)
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -1,0 +1,84 @@
+"""Environments of real backends that are thawed and made to fail by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.endtoend.test_lifecycle import BACKENDS, Stage, error, stage
+from workbench.model.environments import EnvironmentState as State
+from workbench.model.environments import Fault
+from workbench.model.invocations import InvocationStatus
+
+__all__ = ["stage"]
+
+COUNTS = """
+import threading, time
+count = 0
+def work():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.005)
+threading.Thread(target=work, daemon=True).start()
+def handler(event, context):
+    time.sleep(event)
+    return count
+"""
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await true():  # noqa: ASYNC110 - an engine changes by itself
+            await asyncio.sleep(0.01)
+
+
+async def state(stage: Stage, environment: str) -> State:
+    delta = await stage.port.changes(0)
+    return next(view.state for view in delta.environments if view.id == environment)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_what_is_thawed_runs_on_without_an_invocation(stage: Stage) -> None:
+    await stage.create(COUNTS)
+    first = await stage.invoke(0)
+    environment = str(first.environment)
+
+    async def frozen() -> bool:
+        return await state(stage, environment) is State.FROZEN
+
+    await until(frozen)
+    before = int((await stage.invoke(0)).payload)
+    await until(frozen)
+    await stage.port.thaw_environment(environment)
+    assert await state(stage, environment) is State.IDLE
+    await asyncio.sleep(0.5)  # of the 100 turns that the thread has in this time; frozen it would have few
+    assert int((await stage.invoke(0)).payload) > before + 10
+    await until(frozen)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("fault", "status", "kind"),
+    [
+        (Fault.CRASH, InvocationStatus.CRASH, "Runtime.ExitError"),
+        (Fault.STALL, InvocationStatus.TIMEOUT, "Sandbox.Timedout"),
+    ],
+)
+async def test_a_fault_fails_the_invocation_and_the_next_one_works(
+    stage: Stage, fault: Fault, status: InvocationStatus, kind: str
+) -> None:
+    await stage.create("import time\ndef handler(event, context): time.sleep(event)", timeout=2)
+    environment = str((await stage.invoke(0)).environment)
+    running = asyncio.ensure_future(stage.invoke(1.5))
+
+    async def busy() -> bool:
+        return await state(stage, environment) is State.BUSY
+
+    await until(busy)
+    await stage.port.inject_fault(environment, fault)
+    result = await running
+    assert (result.status, error(result)[0]) == (status, kind)
+    assert (await stage.invoke(0)).status is InvocationStatus.SUCCESS

@@ -1,0 +1,102 @@
+"""What is done to an environment by hand: frozen, thawed, made to fail."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.engine.world import World, world
+from workbench.model.environments import EnvironmentState, Fault
+from workbench.model.errors import ResourceConflict, ResourceNotFound
+from workbench.model.invocations import InvocationStatus
+from workbench.testing.fakes import FakeRuntime
+
+
+async def only(engine: World) -> str:
+    (view,) = await engine.environments()
+    return view.id
+
+
+async def test_an_idle_one_is_frozen_before_its_time_and_thawed_until_it_was_used(engine: World) -> None:
+    await engine.create()
+    await engine.invoke()
+    environment = await only(engine)
+    assert await engine.states() == ["idle"]
+    await engine.engine.freeze_environment(environment)
+    assert await engine.states() == ["frozen"]
+    with pytest.raises(ResourceConflict, match="is frozen: only one that is idle"):
+        await engine.engine.freeze_environment(environment)
+    await engine.engine.thaw_environment(environment)
+    assert await engine.states() == ["idle"]
+    await engine.clock.advance(1)
+    assert await engine.states() == ["idle"]  # it is not frozen again by itself
+    with pytest.raises(ResourceConflict, match="is idle: only one that is frozen"):
+        await engine.engine.thaw_environment(environment)
+    result = await engine.invoke()
+    assert (result.environment, result.cold) == (environment, False)
+    await engine.clock.advance(1)
+    assert await engine.states() == ["frozen"]
+    assert (await engine.invoke()).environment == environment
+
+
+async def test_a_busy_one_is_neither_frozen_nor_thawed(tmp_path: Path) -> None:
+    async def program(runtime: FakeRuntime) -> None:
+        await runtime.next()
+        await made.clock.sleep(3600)
+
+    async with world(tmp_path / "state", program) as made:
+        await made.create(timeout=60)
+        pending = made.submit()
+        await made.clock.settle()
+        environment = await only(made)
+        for change in (made.engine.freeze_environment, made.engine.thaw_environment):
+            with pytest.raises(ResourceConflict, match="is busy"):
+                await change(environment)
+        await made.engine.stop_environment(environment)
+        await made.clock.settle()
+        assert (await pending).status is InvocationStatus.CRASH
+
+
+async def test_what_is_not_there_is_not_found(engine: World) -> None:
+    await engine.create()
+    with pytest.raises(ResourceNotFound, match="no running environment 'e-nobody'"):
+        await engine.engine.freeze_environment("e-nobody")
+    with pytest.raises(ResourceNotFound):
+        await engine.engine.thaw_environment("e-nobody")
+    with pytest.raises(ResourceNotFound):
+        await engine.engine.inject_fault("e-nobody", Fault.CRASH)
+
+
+@pytest.mark.parametrize(
+    ("fault", "number"),
+    [(Fault.CRASH, signal.SIGKILL), (Fault.SEGFAULT, signal.SIGSEGV), (Fault.STALL, signal.SIGSTOP)],
+)
+async def test_a_fault_is_a_signal_to_the_runtime_and_a_frozen_one_is_thawed_for_it(
+    engine: World, fault: Fault, number: int
+) -> None:
+    await engine.create()
+    await engine.invoke()
+    environment = await only(engine)
+    await engine.engine.freeze_environment(environment)
+    await engine.engine.inject_fault(environment, fault)
+    calls = engine.backend.environments[0].calls
+    assert calls.index("thaw") < calls.index(f"signal 1 {int(number)}"), calls
+
+
+async def test_one_that_is_being_made_has_no_runtime_to_fail(engine: World) -> None:
+    import asyncio
+
+    await engine.create()
+    engine.backend.hold = asyncio.Event()
+    pending = engine.submit()
+    await engine.clock.settle()
+    environment = await only(engine)
+    with pytest.raises(ResourceConflict, match="is creating: no runtime runs in it"):
+        await engine.engine.inject_fault(environment, Fault.CRASH)
+    engine.backend.hold.set()
+    await engine.clock.settle()
+    assert (await pending).status is InvocationStatus.SUCCESS
+    (view,) = await engine.environments()
+    assert view.state is EnvironmentState.IDLE
