@@ -38,7 +38,7 @@ async def test_a_version_is_published_and_taken_back(open_face, catalogue, size)
         await face.press("p", "p")
         assert catalogue.runtimes["python3.12"].published == NEW
         await face.press("1")
-        assert "rolls out, all of Auto at" in face.text
+        assert "rolling out: Auto at" in face.text
         await face.press("u")
         assert catalogue.runtimes["python3.12"].published == OLD
         await face.press("u")
@@ -51,11 +51,11 @@ async def test_it_asks_again_when_a_roll_out_is_over(open_face, catalogue):
     catalogue.runtimes["python3.12"] = overview(moves=catalogue.wall + 5)
     async with open_face() as face:
         await face.press("R")
-        assert "rolls out" in face.text
+        assert "rolling out" in face.text
         catalogue.runtimes["python3.12"] = overview()
         await face.frame(6000)
         await face.settle()
-        assert "rolls out" not in face.text
+        assert "rolling out" not in face.text
 
 
 async def test_it_leads_to_functions_and_their_modes(open_face, catalogue):

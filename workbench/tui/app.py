@@ -186,10 +186,8 @@ class WorkbenchApp(App[Outcome]):
         if view := self.mirror.functions.get(name):
             self.push_screen(FunctionScreen(view))
 
-    async def open_runtime(
-        self, name: str, version: str, saved: Callable[[], object], *, pinned: str | None = None
-    ) -> None:
-        """Choose how the runtime version of a function's version is managed; `pinned` is an ARN to begin with."""
+    async def open_runtime(self, name: str, version: str, saved: Callable[[], object]) -> None:
+        """Choose how the runtime version of a function's version is managed."""
         from workbench.tui.screens.runtime import RuntimeForm
 
         try:
@@ -207,7 +205,7 @@ class WorkbenchApp(App[Outcome]):
             return
 
         living = partial(self.mirror.living, name)
-        self.push_screen(RuntimeForm(versions, version, attached, overview, living, saved, pinned=pinned))
+        self.push_screen(RuntimeForm(versions, version, attached, overview, living, saved))
 
     def open_layers(self) -> None:
         """The layer versions that there are."""

@@ -127,7 +127,10 @@ class Tour:
 
     async def _reuse(self) -> str:
         result = await self._fire(self.function)
-        return f"{result.why}. The handler took {milliseconds(result.duration_ms)}, and there was no INIT."
+        init = "there was no INIT"
+        if result.init_ms is not None:
+            init = f"INIT took {milliseconds(result.init_ms)}: the environment had ended meanwhile"
+        return f"{result.why}. The handler took {milliseconds(result.duration_ms)}, and {init}."
 
     async def _throttle(self) -> str:
         port, ref = self._port(), FunctionRef(self._slow)

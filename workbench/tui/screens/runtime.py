@@ -34,8 +34,6 @@ class RuntimeForm(Form):
         overview: RuntimeOverview,
         environments: Callable[[str], list[EnvironmentView]],
         saved: Callable[[], object],
-        *,
-        pinned: str | None = None,
     ) -> None:
         super().__init__(f"Runtime of {versions[version].name}", saved)
         self._versions = versions
@@ -43,17 +41,14 @@ class RuntimeForm(Form):
         self._attached = attached
         self._overview = overview
         self._environments = environments
-        self._pinned = pinned
 
     def rows(self) -> ComposeResult:
         mode = self._attached.runtime_of(self._version)
-        manual = UpdateRuntimeOn.MANUAL
-        chosen = manual if self._pinned is not None else mode.update_runtime_on
         yield self.row("version", Choice([(name, name) for name in self._versions], value=self._version, id="version"))
         modes = [(f"{one.value}: {MODES[one.value]}", one) for one in UpdateRuntimeOn]
-        yield self.row("mode", Choice(modes, value=chosen, id="mode"))
+        yield self.row("mode", Choice(modes, value=mode.update_runtime_on, id="mode"))
         arns = [one.arn for one in self._overview.versions]
-        now = self._pinned or mode.runtime_version_arn or self._versions[self._version].runtime_version
+        now = mode.runtime_version_arn or self._versions[self._version].runtime_version
         value = now if now in arns else arns[-1] if arns else ""
         options = [(name_of(self._overview, arn), arn) for arn in reversed(arns)] or [("none is on this machine", "")]
         yield self.row("runtime", Choice(options, value=value, id="arn"))

@@ -70,7 +70,7 @@ class RuntimeList(RowList[RuntimeRow]):
 
 def _status(overview: RuntimeOverview) -> Piece:
     if overview.moves is not None:
-        return (f"rolls out, all of Auto at {clock(overview.moves)}", "warn")
+        return (f"rolling out: Auto at {clock(overview.moves)}", "warn")
     if not overview.versions:
         return ("✗ nothing here runs it", "dim")
     if overview.blocked:
