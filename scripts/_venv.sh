@@ -11,13 +11,14 @@ oldest_minor=11
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 # Prints "MINOR PATH" of an interpreter that really runs, is new enough and can make virtual environments. A name on
-# PATH proves nothing: pyenv leaves shims that only print an error, Debian ships Python without ensurepip.
+# PATH proves nothing: pyenv leaves shims that only print an error, Debian ships Python without ensurepip. Of an active
+# virtual environment it is the Python beneath: .venv's own goes away when .venv is made anew.
 usable_python() {
   "$1" -c '
 import sys
 if sys.version_info < (3, int(sys.argv[1])): sys.exit(1)
 import ensurepip, venv
-print(sys.version_info.minor, sys.executable)' "$oldest_minor" 2>/dev/null
+print(sys.version_info.minor, sys._base_executable)' "$oldest_minor" 2>/dev/null
 }
 
 # Prints the newest usable interpreter; of equals, the one that is asked first.

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.backends import process
+from workbench.backends.api import Network
 from workbench.backends.box import environment as box_environment
 from workbench.backends.box import seccomp
 from workbench.backends.cgroups import Cgroup
-from workbench.engine import sandbox as engine_sandbox
+from workbench.engine.backend_host import BackendHost
 from workbench_bubblewrap import arguments, backend, box, probe
 
 MITIGATIONS: dict[str, Callable[[], None]] = {}
@@ -77,7 +78,8 @@ def edit_init(old: str, new: str) -> None:
 
 @mitigation("a view of nothing but what is needed")
 def _() -> None:
-    edit_arguments(lambda options: ["--ro-bind", "/", "/", *options])
+    folder = str(Path(os.environ["HOME"]).parent)  # home, state and sockets of the arena
+    edit_arguments(lambda options: [*options[:-6], "--ro-bind", folder, folder, *options[-6:]])
 
 
 @mitigation("a few files of /etc")
@@ -143,7 +145,7 @@ def _() -> None:
 
 @mitigation("a network namespace")
 def _() -> None:
-    engine_sandbox._NETWORKS = ("host", "internet", "none")
+    BackendHost.network = lambda self, function: Network.HOST  # type: ignore[method-assign]
 
 
 @mitigation("no user namespaces")

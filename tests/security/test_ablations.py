@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,18 +39,20 @@ class Ablation:
 ABLATIONS = (
     Ablation("a view of nothing but what is needed", "read_home", ORDINARY),
     Ablation("a view of nothing but what is needed", "docker_socket", ORDINARY),
-    Ablation("a view of nothing but what is needed", "read_etc"),
+    Ablation("a view of nothing but what is needed", "other_function", ORDINARY),
+    Ablation("a few files of /etc", "read_etc"),
     Ablation("a few files of /etc", "read_shadow"),
     Ablation("code is mounted read-only", "rewrite_own_code", ORDINARY),
     Ablation("a read-only root", "write_outside_tmp", ORDINARY),
-    Ablation("a read-only /dev", "write_outside_tmp"),
-    Ablation("a read-only /dev", "fill_disk"),
+    Ablation("a read-only /dev", "write_outside_tmp", ORDINARY),  # in a root engine's it is root's
+    Ablation("a read-only /dev", "fill_disk", ORDINARY),
     Ablation("read-only settings of the kernel", "kernel_settings"),
     Ablation("kernel keys are masked", "keyring", ORDINARY),
     Ablation("a private /tmp", "other_function"),
     Ablation("a private /tmp", "plant_links"),
     Ablation("the size of /tmp", "fill_disk"),
-    Ablation("a process namespace", "see_other_pids"),
+    # Of an ordinary user's, init would end all his processes.
+    Ablation("a process namespace", "see_other_pids", ROOT),
     Ablation("a network namespace", "abstract_unix"),
     Ablation("a network namespace", "control_api"),
     Ablation("a network namespace", "interfaces"),
@@ -126,11 +130,19 @@ CASES = list(cases())
     ("host", "case"), [((case.user, case.removed), case) for case in CASES], indirect=["host"], ids=map(str, CASES)
 )
 def test_every_mitigation_is_needed(host: Arena, case: Case) -> None:
+    if case.ablation.remove == "filter: calls of tomorrow" and not tomorrow():
+        pytest.skip("this kernel knows no call that is newer than the filter")
     assert gets_through(host, case.ablation) == case.through
 
 
 def test_every_mitigation_is_tried() -> None:
     assert {one.remove for one in ABLATIONS} == ablated.MITIGATIONS.keys()
+
+
+def tomorrow() -> bool:
+    """Does the kernel know listxattrat, the call that stands for all that are newer than the filter?"""
+    release = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    return release >= (6, 13)
 
 
 def gets_through(host: Arena, ablation: Ablation) -> bool:

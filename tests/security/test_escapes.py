@@ -26,11 +26,20 @@ ATTACKS = attacks()
 
 
 ORDINARY = pytest.param("ordinary", marks=pytest.mark.soak)
+ROADS = [
+    pytest.param(("root", "spare"), id="root on a spare"),
+    pytest.param(("root", "fresh"), id="root on a fresh one", marks=pytest.mark.soak),
+    pytest.param(("ordinary", "spare"), id="ordinary on a spare", marks=pytest.mark.soak),
+    pytest.param(("ordinary", "fresh"), id="ordinary on a fresh one", marks=pytest.mark.soak),
+]
 
 
-@pytest.fixture(scope="module", params=["root", ORDINARY])
+@pytest.fixture(scope="module", params=ROADS)
 def host(request: pytest.FixtureRequest) -> Iterator[Arena]:
-    with arena(user=request.param) as opened:
+    """An engine, and its function `attacker` in an environment that was made ahead, or was not."""
+    user, road = request.param
+    with arena(user=user, settings=f'network = "none"\nspares = {int(road == "spare")}\n') as opened:
+        eventually(lambda: took(road, opened), 30)
         yield opened
         shared = [path for path in opened.state.rglob("*.txt") if path.name in ("shared.txt", "layer.txt")]
         assert len(shared) >= 2
@@ -39,6 +48,17 @@ def host(request: pytest.FixtureRequest) -> Iterator[Arena]:
             assert path.stat().st_mode & 0o022 == 0
         assert opened.victim.poll() is None
         os.kill(opened.facts["keeper"], 0)
+
+
+def took(road: str, host: Arena) -> bool:
+    """Has a new environment of `attacker` come by that road?"""
+    host.client.update_function_configuration(FunctionName="attacker", Description=str(uuid.uuid4()))
+    host.client.get_waiter("function_updated_v2").wait(
+        FunctionName="attacker", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    host.run("read_shadow")
+    newest = json.loads(host.command("history", "attacker", "--json", "--limit", "1"))
+    return f"; {road}" in newest["why"]
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in SPECIAL])
@@ -52,7 +72,7 @@ def test_the_attacks_bite(user: str) -> None:
     tame = {name: attack for name, attack in ATTACKS.items() if attack.bites == "anyone" or attack.bites == user}
     if os.geteuid() != 0:
         tame = {name: attack for name, attack in tame.items() if attack.bites == "anyone"}
-    with arena(user=user, backend="subprocess") as opened:
+    with arena(user=user, backend="subprocess", settings="") as opened:
         blunt = [name for name in tame if not opened.got(name)]
     assert blunt == []
     assert len(tame) >= 20

@@ -159,7 +159,7 @@ def engine_env_leak(facts: Facts) -> list[str]:
     for path in (*glob.glob("/proc/[0-9]*/environ"), "/proc/1/environ", "/proc/1/cmdline"):
         with suppress(OSError), open(path, "rb") as file:
             text = file.read()
-            if secret.encode() in text or (path == "/proc/1/environ" and text):
+            if any(word.encode() in text for word in (secret, *facts["engine_names"])):
                 got.append(path)
     return got
 

@@ -296,9 +296,9 @@ def dangerous_syscalls(facts: Facts) -> list[str]:
     got.call("iopl", numbers(172, None), 4)
     got.call("ioperm", numbers(173, None), -1, -1, 1)
     got.call("modify_ldt", numbers(154, None), 0, 0, 0)
+    got.call("listxattrat, for all calls that are newer than the filter", 465, -1, 1, 0, 0, 0, 0)
     got.call("a call of tomorrow", 5000, 0)
-    x32 = numbers(0x40000000 | 39, None)
-    got.call("x32", x32)
+    got.call("x32", numbers(0x40000000 | 39, None))
     return got
 
 
