@@ -31,11 +31,13 @@ async def play(
     reserved: int | None = None,
     questions: Sequence[WhatIf] = (),
     afterwards: float = 0.0,
+    changes: Sequence[tuple[float, int]] = (),
     **options: Any,
 ) -> tuple[FunctionForecast, list[Forecast]]:
     """The traffic on an engine; what became of it, and what the engine answers to the questions then.
 
-    The runtime asks for its next event so many seconds `afterwards`.
+    The runtime asks for its next event so many seconds `afterwards`; at the time of each of `changes` so many are
+    provisioned.
     """
     made: World
 
@@ -58,6 +60,12 @@ async def play(
             return
         answers.append(asyncio.ensure_future(answer))
 
+    async def provision(count: int) -> None:
+        if count:
+            await made.engine.put_provisioned_concurrency(FunctionRef("f", "live"), count)
+        else:
+            await made.engine.delete_provisioned_concurrency(FunctionRef("f", "live"))
+
     async with world(state, program, **options) as made:
         await made.create(timeout=60, memory_size=1024)
         await made.engine.publish_version("f")
@@ -65,10 +73,12 @@ async def play(
         if reserved is not None:
             await made.engine.put_concurrency(FunctionRef("f"), reserved)
         if provisioned:
-            await made.engine.put_provisioned_concurrency(FunctionRef("f", "live"), provisioned)
+            await provision(provisioned)
         await made.clock.advance(1)
         for t, seconds, event in calls:
             made.clock.call_later(t, call, seconds, event)
+        for t, count in changes:
+            made.clock.call_later(t, lambda count=count: answers.append(asyncio.ensure_future(provision(count))))
         await made.clock.advance(max(t for t, _, _ in calls) + 60)
         await asyncio.gather(*answers)
         found = [await made.engine.what_if(question, function=FunctionRef("f")) for question in questions]
@@ -135,6 +145,20 @@ async def test_a_reservation_throttles_as_the_engine_would(tmp_path: Path, seed:
     after, _ = await play(tmp_path / "b", calls, reserved=4, provisioned=2, idle_stop=20.0)
     assert before.actual.throttles == 0
     agree(answer.functions[0].what_if, after.actual)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_was_provisioned_is_replayed_as_it_came_and_went(tmp_path: Path, seed: int) -> None:
+    """In the middle of invocations too: those that run then count like any other from there on."""
+    draw = random.Random(seed)
+    calls = [(draw.uniform(0, 20), draw.uniform(*HANDLED), False) for _ in range(60)]
+    changes = [(4.0, 5), (8.0, 2), (12.0, 0), (16.0, 3)]
+    real, (answer,) = await play(
+        tmp_path, calls, provisioned=3, reserved=6, changes=changes, questions=[WhatIf(reserved=6)]
+    )
+    assert real.actual.throttles > 0
+    assert answer.notes == ()
+    assert answer.functions[0].what_if == real.actual
 
 
 async def test_events_that_are_throttled_wait_for_room(tmp_path: Path) -> None:

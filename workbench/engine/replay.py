@@ -81,6 +81,8 @@ class _Flight:
     came: int = 0
     cold: bool = False
     provisioned: bool = False
+    #: Does it take of what is shared?
+    counted: bool = False
     back_off: float = BACK_OFF_FIRST
     tries: int = 0
 
@@ -96,6 +98,7 @@ class _Environment:
     idle_since: int = 0
     bare: bool = False
     retired: bool = False
+    flight: _Flight | None = None
     claim: _Flight | None = None
 
 
@@ -103,9 +106,8 @@ class _Environment:
 class _Fleet:
     """The provisioned environments of a version, as in `provisioned`."""
 
-    key: Key
-    wanted: int
-    init_ns: int
+    wanted: int = 0
+    init_ns: int = 0
     pool: Pool[_Environment] = field(default_factory=Pool)
     made: int = 0
     serving: bool = False
@@ -179,7 +181,7 @@ class Replay:
         if self._take(flight, pool):
             return
         if grow(self._tables, run.name, now) is not None:
-            self._uncount(run.name)
+            self._uncount(flight)
             self._throttle(flight)
             return
         self._tables.scaling.take(run.name, self._tables.scaling_rate, now)
@@ -210,6 +212,7 @@ class Replay:
     # -- an invocation runs
     def _start(self, environment: _Environment, flight: _Flight, wait: int) -> None:
         run = flight.run
+        environment.flight = flight
         start = max(self._clock.monotonic_ns(), flight.came + wait)
         self._clock.call_at(start + run.answer, self._answered, flight, environment)
         self._clock.call_at(start + run.busy, self._finished, flight, environment)
@@ -226,8 +229,8 @@ class Replay:
 
     def _finished(self, flight: _Flight, environment: _Environment) -> None:
         run, now = flight.run, self._clock.monotonic_ns()
-        if not flight.provisioned:
-            self._uncount(run.name)
+        environment.flight = None
+        self._uncount(flight)
         pool = environment.pool
         if environment in pool.finishing:
             pool.finishing.remove(environment)
@@ -246,15 +249,20 @@ class Replay:
             self._made_room(run.name)
 
     def _count(self, flight: _Flight) -> None:
-        name = flight.run.name
         if flight.run.synchronous:
-            count_request(self._tables, name, self._clock.monotonic_ns())
-        self._tables.concurrency += 1
-        self._tables.busy[name] += 1
+            count_request(self._tables, flight.run.name, self._clock.monotonic_ns())
+        self._occupy(flight)
 
-    def _uncount(self, name: str) -> None:
-        self._tables.concurrency -= 1
-        self._tables.busy[name] -= 1
+    def _occupy(self, flight: _Flight) -> None:
+        flight.counted = True
+        self._tables.concurrency += 1
+        self._tables.busy[flight.run.name] += 1
+
+    def _uncount(self, flight: _Flight) -> None:
+        if flight.counted:
+            flight.counted = False
+            self._tables.concurrency -= 1
+            self._tables.busy[flight.run.name] -= 1
 
     # -- refusals; events wait, as in `queue`
     def _throttle(self, flight: _Flight) -> None:
@@ -306,8 +314,8 @@ class Replay:
     def _resize(self, change: Resize) -> None:
         fleet = self._fleets.get(change.key)
         if fleet is None:
-            fleet = self._fleets[change.key] = _Fleet(change.key, 0, change.init_ns)
-        here, fleet.wanted = fleet.wanted, change.count
+            fleet = self._fleets[change.key] = _Fleet()
+        here, fleet.wanted, fleet.init_ns = fleet.wanted, change.count, change.init_ns
         for _ in range(change.count - here):
             self._make(fleet)
         if change.count < here:
@@ -315,6 +323,8 @@ class Replay:
             others = [one for one in fleet.pool.members.values() if one not in idle]
             for environment in (*idle, *others)[: here - change.count]:
                 environment.retired = True
+                if environment.flight is not None:  # from now on it counts like any other
+                    self._occupy(environment.flight)
                 del fleet.pool.members[environment.id]
                 for stack in (fleet.pool.ready, fleet.pool.finishing):
                     if environment in stack:

@@ -155,28 +155,29 @@ def _asked_for(count: int, changed: Sequence[Run], names: Sequence[str], traffic
 
 
 def _check(
-    reserved: Mapping[str, int], provisioned: Iterable[Allocation], setting: Setting, names: Sequence[str]
+    reserved: Mapping[str, int], provisioned: Sequence[Allocation], setting: Setting, names: Sequence[str]
 ) -> None:
-    """What AWS would refuse (Lambda Developer Guide, "Configuring reserved concurrency" and "Configuring provisioned
-    concurrency"): of what changes, so of `names`."""
-    counts: Counter[str] = Counter()
-    for one in provisioned:
-        if one.function in names:
-            counts[one.function] += one.count
-    for name in names:
-        if name in reserved and counts[name] > reserved[name]:
+    """What AWS would refuse for `names` (Lambda Developer Guide, "Configuring reserved concurrency" and "Configuring
+    provisioned concurrency"), whenever the most is provisioned."""
+    for moment in {0.0, *(one.since for one in provisioned)}:
+        counts: Counter[str] = Counter()
+        for one in provisioned:
+            if one.since <= moment < one.until:
+                counts[one.function] += one.count
+        for name in names:
+            if name in reserved and counts[name] > reserved[name]:
+                raise UsageError(
+                    f"{name}: {counts[name]} provisioned would be more than the {reserved[name]} reserved for it"
+                )
+        claimed = sum(reserved.values()) + sum(count for name, count in counts.items() if name not in reserved)
+        if setting.concurrency_limit - claimed < UNRESERVED_MINIMUM and any(
+            reserved.get(name, 0) or counts[name] for name in names
+        ):
             raise UsageError(
-                f"{name}: {counts[name]} provisioned would be more than the {reserved[name]} reserved for it"
+                f"that would take {claimed} of the account's {setting.concurrency_limit}; AWS keeps "
+                f"{UNRESERVED_MINIMUM} of it for functions without a reservation",
+                mend="`concurrency` in workbench.toml is the account's limit",
             )
-    claimed = sum(reserved.values()) + sum(count for name, count in counts.items() if name not in reserved)
-    if setting.concurrency_limit - claimed < UNRESERVED_MINIMUM and any(
-        reserved.get(name, 0) or counts[name] for name in names
-    ):
-        raise UsageError(
-            f"that would take {claimed} of the account's {setting.concurrency_limit}; AWS keeps {UNRESERVED_MINIMUM} "
-            "of it for functions without a reservation",
-            mend="`concurrency` in workbench.toml is the account's limit",
-        )
 
 
 def _actual(invocations: Iterable[PastInvocation]) -> Mapping[str, Tally]:
