@@ -6,6 +6,7 @@ cold    a cold start by backend, beside a plain official client
 control GetFunction and CreateFunction beside a request that does nothing; 200 functions churned by eight clients
 timeout how soon after its timeout a handler with 20 children, all deaf to SIGTERM, is gone
 ui      the terminal UI: first paint, and keys while 50,000 events a second are replayed
+plugins warm invocations beside plugins that sleep, block, raise and talk rubbish (only when named)
 flood   1 GB of log in one invocation, and 100 MB without a newline (only when named)
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cold, control, flood, start, timeout, ui, warm
+from benchmarks import cold, control, flood, plugins, start, timeout, ui, warm
 from benchmarks.tools import machine
 
 ALL = {
@@ -25,7 +26,7 @@ ALL = {
     "ui": ui.run,
 }
 #: They take long: only when they are named.
-NAMED = {"flood": flood.run}
+NAMED = {"plugins": plugins.run, "flood": flood.run}
 
 
 def main() -> None:

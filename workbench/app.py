@@ -26,7 +26,7 @@ from workbench.backends.keeper import Keeper
 from workbench.client.local import connect
 from workbench.client.port import EnginePort, StreamingPort
 from workbench.client.project import Project, cache_folder, runtime_folder
-from workbench.engine.backend_host import BackendHost
+from workbench.engine.backend_host import BackendHost, loaded
 from workbench.engine.catalogue import Catalogue
 from workbench.engine.clock import SystemClock
 from workbench.engine.engine import Engine, Options
@@ -125,8 +125,13 @@ def _image_backend(named: str) -> str | None:
 
 
 async def _probe(name: str) -> tuple[Health, bool]:
-    backend = registry.create(name)
-    return await backend.health(), backend.capabilities.isolation
+    backend = await loaded(name, registry.create)
+    host = BackendHost(name, backend)
+    host.start()
+    try:
+        return await host.health(), backend.capabilities.isolation
+    finally:
+        host.leave()
 
 
 @asynccontextmanager
@@ -169,7 +174,7 @@ async def open_engine(
         async def make_backend(name: str) -> BackendHost:
             if name != choice.name:
                 await choose_backend(name)
-            host = BackendHost(name, registry.create(name), networks)
+            host = BackendHost(name, await loaded(name, registry.create), networks)
             host.start()
             try:
                 await host.open(Host(run_dir=scratch, guard=keeper.guard, unguard=keeper.unguard, report=report))

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from workbench.backends import hookspecs
-from workbench.backends.api import API_VERSION, Backend, BackendFactory
+from workbench.backends.api import API_VERSION, Backend, BackendFactory, Capabilities
 from workbench.model.errors import BackendError, UsageError
 
 GROUP = "workbench.backends"
@@ -52,12 +52,19 @@ def create(name: str) -> Backend:
     Raises:
         UsageError, BackendError: as `factory`; also when it was written for another major version of the contract.
     """
-    backend = factory(name).create()
-    version = backend.api_version
-    if version[0] != API_VERSION[0]:
+    made = factory(name)
+    try:
+        backend = made.create()
+        major, minor = map(int, backend.api_version)
+    except Exception as error:
+        raise BackendError(f"backend '{name}' cannot be made: {type(error).__name__}: {error}") from error
+    if major != API_VERSION[0]:
         raise BackendError(
-            f"backend '{name}' implements contract {version[0]}.{version[1]}, this is {API_VERSION[0]}.{API_VERSION[1]}"
+            f"backend '{name}' implements contract {major}.{minor}, this is {API_VERSION[0]}.{API_VERSION[1]}"
         )
+    capabilities = getattr(backend, "capabilities", None)
+    if not isinstance(capabilities, Capabilities) or not capabilities.networks:
+        raise BackendError(f"backend '{name}' does not say its capabilities, or has no network mode among them")
     return backend
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from workbench.backends.api import (
@@ -23,12 +24,17 @@ from workbench.backends.api import (
     Network,
     ProcessExited,
 )
+from workbench.engine.guarded import GuardedEnvironment, believed
 from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.runtimes import RuntimeVersion
 
 T = TypeVar("T")
 LAUNCHES = 8
 _WIDEST_FIRST = (Network.INTERNET, Network.NONE, Network.HOST)
+#: The longest that the code of a plugin may take: to be loaded, to say its health, to launch an environment.
+LOAD_SECONDS = 10.0
+HEALTH_SECONDS = 10.0
+LAUNCH_SECONDS = 60.0
 OnEvent = Callable[[ProcessExited | Exited], None]
 
 
@@ -98,7 +104,10 @@ class BackendHost:
         await self.call("open", self._backend.open(host), 30)
 
     async def health(self) -> Health:
-        return await self.call("say its health", self._backend.health(), 10)
+        return believed(self.name, "health", await self.call("say its health", self._health(), HEALTH_SECONDS), Health)
+
+    async def _health(self) -> Health:  # so that all of the plugin's code runs on its own loop
+        return await self._backend.health()
 
     async def prepare(self, runtime: RuntimeVersion) -> None:
         await self.call(f"prepare {runtime.image or runtime.runtime}", self._backend.prepare(runtime), 600)
@@ -108,14 +117,25 @@ class BackendHost:
         return await self.call("look at an image", cast(ImageBackend, self._backend).image_digest(image), 30)
 
     async def launch(self, spec: EnvironmentSpec) -> Environment:
-        return await self.call("launch an environment", self._launch(spec), 60)
+        given_up = threading.Event()
+        try:
+            return await self.call("launch an environment", self._launch(spec, given_up), LAUNCH_SECONDS)
+        except BaseException:
+            given_up.set()
+            raise
 
-    async def _launch(self, spec: EnvironmentSpec) -> Environment:
+    async def _launch(self, spec: EnvironmentSpec, given_up: threading.Event) -> Environment:
         task = asyncio.current_task()
         assert task is not None
         self._launches.add(task)
         try:
-            return await self._backend.launch(spec)
+            environment = await self._backend.launch(spec)
+            if given_up.is_set():  # it held up its loop for so long that nobody could tell it
+                await environment.stop(0)
+                if environment.listener is not None:
+                    environment.listener.close()
+                raise BackendError(f"backend '{self.name}' launched environment {spec.id} too late")
+            return GuardedEnvironment(self.name, environment, spec)
         finally:
             self._launches.discard(task)
 
@@ -123,14 +143,19 @@ class BackendHost:
         """Hand every event of an environment to the engine's loop, in order."""
 
         async def forward() -> None:
-            ended = False
+            ended, why = False, "its events ended without Exited"
             try:
                 async for event in environment.events():
                     ended = isinstance(event, Exited)
                     self._engine_loop.call_soon_threadsafe(on_event, event)
+                    if ended:
+                        return
+            except Exception as error:
+                why = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             finally:
                 if not ended:
-                    self._engine_loop.call_soon_threadsafe(on_event, _lost(self.name))
+                    detail = f"backend '{self.name}' stopped reporting on environment {environment.id}: {why}"
+                    self._engine_loop.call_soon_threadsafe(on_event, Lost(reason=ExitReason.FAILED, detail=detail))
 
         if self._loop is None:
             self._watching.add(self._engine_loop.create_task(forward()))
@@ -151,6 +176,45 @@ class BackendHost:
         if self._launches:  # they were given up, and clear away what they had made
             await asyncio.wait(self._launches)
 
+    def leave(self) -> None:
+        """Let the thread of a backend that was never opened go, whenever it can."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
 
-def _lost(name: str) -> Exited:
-    return Exited(reason=ExitReason.FAILED, detail=f"backend '{name}' stopped reporting")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost(Exited):
+    """In place of an environment's own `Exited`: the backend no longer says what becomes of it."""
+
+
+async def loaded(name: str, make: Callable[[str], Backend]) -> Backend:
+    """Make a backend in a thread that is left behind if it hangs: its module's code is a stranger's.
+
+    Raises:
+        WorkbenchError: what `make` raised, or a BackendError because it took too long.
+    """
+    loop = asyncio.get_running_loop()
+    made: asyncio.Future[Backend] = loop.create_future()
+
+    def settle(backend: Backend | None, error: BaseException | None) -> None:
+        if made.done():
+            return
+        if backend is not None:
+            made.set_result(backend)
+        else:
+            made.set_exception(error or BackendError(f"backend '{name}' cannot be loaded"))
+
+    def run() -> None:
+        backend, error = None, None
+        try:
+            backend = make(name)
+        except Exception as raised:
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, backend, error)
+
+    threading.Thread(target=run, name=f"load-{name}", daemon=True).start()
+    try:
+        return await asyncio.wait_for(made, LOAD_SECONDS)
+    except TimeoutError as error:
+        raise BackendError(f"backend '{name}' did not load within {LOAD_SECONDS:g} s") from error

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.engine.answers import forbidden
-from workbench.engine.backend_host import BackendHost
+from workbench.engine.backend_host import BackendHost, Lost
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
 from workbench.engine.extensions import Extensions, ShutdownReason
@@ -628,6 +628,9 @@ class ExecutionEnvironment:
     def _sandbox_gone(self, event: Exited) -> None:
         self._gone = True
         if self.state is EnvironmentState.STOPPING or self.state.final:
+            return
+        if isinstance(event, Lost):
+            self._broken(BackendError(event.detail))
             return
         if self._sandbox.alive:
             oom = event.reason is ExitReason.OOM
