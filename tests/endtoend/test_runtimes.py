@@ -179,6 +179,7 @@ class TestProvided:
         self, project: Project, backend: str, files: dict[str, str], mode: int
     ) -> None:
         code, out, err = project("provided.al2023", files, mode=mode).fire("F", "--backend", backend)
+        assert out, err
         error = json.loads(out)
         assert (code, error) == (1, {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": NO_BOOTSTRAP})
         assert err.count("Error Type: Runtime.InvalidEntrypoint") == 3  # two INIT_REPORTs, and the REPORT
