@@ -139,6 +139,20 @@ def test_what_was_provisioned_for_some_time_served_for_that_time() -> None:
     assert one(*records, allocations=(there,), change=WhatIf(provisioned=0)).cold_starts == 3
 
 
+def test_what_runs_where_nothing_is_provisioned_any_more_counts_like_any_other() -> None:
+    there = Allocation(
+        function="f", version="1", architecture="x86_64", memory_size=1024, count=2, since=BEGUN, until=BEGUN + 5
+    )
+    records = [
+        *(past(0.1 * at, provisioned=True, takes=10.0) for at in range(2)),
+        *(past(6 + 0.1 * at, cold=True) for at in range(2)),
+        *(throttled(6.2 + 0.1 * at) for at in range(2)),
+    ]
+    answer = ask(*records, allocations=(there,), change=WhatIf(reserved=4), reserved={"f": 4})
+    assert answer.functions[0].what_if.throttles == 2
+    assert answer.notes == ()
+
+
 def test_a_version_that_was_never_cold_takes_its_INIT_from_what_was_made_ahead() -> None:
     ahead = Allocation(
         function="f", version="1", architecture="x86_64", memory_size=1024, count=1, since=BEGUN, until=BEGUN + 9
