@@ -15,6 +15,8 @@ from textual.scroll_view import ScrollView
 
 import workbench.tui
 
+#: The files of the app between its ground and itself.
+PARTS = ("openers", "by_hand", "firing")
 TEXTUAL = Path(inspect.getfile(textual)).parent
 OURS = Path(inspect.getfile(workbench.tui)).parent
 #: Meant to be set or overridden by those who derive from it.
@@ -56,12 +58,13 @@ def defined(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("files", "kind", "sources"),
     [
-        ("app.py", App, ("app", "dom", "message_pump")),
+        *((f"{part}.py", App, ("app", "dom", "message_pump")) for part in ("shell", *PARTS, "app")),
         ("screens/*.py", Screen, ("screen", "widget", "dom", "message_pump")),
         ("widgets/*.py", ScrollView, ("scroll_view", "widget", "dom", "message_pump")),
     ],
 )
 def test_no_name_of_ours_hides_one_of_textuals(files, kind, sources):
+    assert list(OURS.glob(files))
     theirs = set(dir(kind)).union(*(set_on_self(TEXTUAL / f"{name}.py") for name in sources))
     clashes = {
         f"{path.name}: {name}"

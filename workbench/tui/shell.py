@@ -1,0 +1,59 @@
+"""The ground of the app: the engine's mirror, the road to it, and how a person is told something."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from textual.app import App
+
+from workbench.model.errors import ApiError, WorkbenchError
+from workbench.model.text import one_line, sanitize
+from workbench.tui.link import Link
+from workbench.tui.mirror import Mirror
+
+
+class Outcome(Enum):
+    """How the app was left. `QUIT`: the engine had no environment, so nobody was asked what becomes of it."""
+
+    QUIT = "quit"
+    LEFT = "left"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+
+
+class Shell(App[Outcome]):
+    """What every part of the app stands on."""
+
+    def __init__(self, link: Link, mirror: Mirror) -> None:
+        super().__init__()
+        self.mirror = mirror
+        self.link = link
+
+    @property
+    def endpoint(self) -> str | None:
+        """The URL that AWS's clients are given."""
+        return self.link.status.urls.get("lambda") if self.link.status is not None else None
+
+    # -- telling the person
+    def say(self, message: str, *, title: str = "", bad: bool = False, timeout: float | None = None) -> None:
+        """A notification; what it says is never markup. It takes the place of the last one that was no error."""
+        self.hush()
+        self.notify(
+            sanitize(message),
+            title=one_line(title),
+            severity="error" if bad else "information",
+            timeout=timeout,
+            markup=False,
+        )
+
+    def hush(self) -> None:
+        """Take away what was said, but for errors."""
+        for notice in [notice for notice in self._notifications if notice.severity == "information"]:
+            self._unnotify(notice)
+
+    def say_error(self, error: Exception) -> None:
+        """An error as a notification: the screen lives on."""
+        title = error.title if isinstance(error, WorkbenchError) else type(error).__name__
+        if isinstance(error, ApiError):
+            title = error.code
+        self.say(str(error) or type(error).__name__, title=title, bad=True)
