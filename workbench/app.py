@@ -12,9 +12,9 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -521,6 +521,77 @@ async def health_report() -> list[tuple[str, Health, bool]]:
             health, isolated = Health(usable=False, why=str(error)), False
         found.append((name, health, isolated))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendPlugin:
+    """A backend as people are shown it. `contract` is the version that it was written for; both are empty when it
+    cannot be loaded, which `health` then explains."""
+
+    name: str
+    distribution: str
+    version: str
+    summary: str = ""
+    contract: str = ""
+    capabilities: Mapping[str, object]
+    health: Health
+
+
+async def backend_plugins() -> list[BackendPlugin]:
+    """Every installed backend, loaded and asked for its health."""
+    found = []
+    for name in registry.names():
+        distribution, version = registry.distribution(name)
+        summary, contract, capabilities = "", "", {}
+        try:
+            backend = await loaded(name, registry.create)
+            summary = registry.factory(name).summary
+            contract = "{}.{}".format(*backend.api_version)
+            capabilities = asdict(backend.capabilities)
+            health, _ = await _probe(name)
+        except WorkbenchError as error:
+            health = Health(usable=False, why=error.message, mend=error.mend or "")
+        found.append(
+            BackendPlugin(
+                name=name,
+                distribution=distribution,
+                version=version,
+                summary=summary,
+                contract=contract,
+                capabilities=capabilities,
+                health=health,
+            )
+        )
+    return found
+
+
+def runtime_plugins(project: Project) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
+    """Who brings runtimes: as `Catalogue.brought`."""
+    return Catalogue(project.region, cache_folder(), project.runtimes).brought()
+
+
+def check_plugin(name: str, checks: Sequence[str], tell: Callable[[str, str, float], None]) -> int:
+    """Run the conformance kit, or some of its checks, against a backend; how many failed.
+
+    `tell` hears of each: what it holds, what is wrong (empty if nothing is), and the seconds that it took.
+
+    Raises:
+        UsageError: there is no such backend or check.
+        BackendError: it cannot be loaded.
+        BackendUnavailable: it does not work here, so there is nothing to check.
+    """
+    from workbench.testing import conformance
+
+    if unknown := [check for check in checks if check not in conformance.CHECKS]:
+        raise UsageError(f"there is no check '{unknown[0]}'; there are: {', '.join(conformance.CHECKS)}")
+    asyncio.run(choose_backend(name))
+    failed = 0
+    for check in checks or conformance.CHECKS:
+        begun = time.monotonic()
+        problem = conformance.problem(check, name)
+        failed += bool(problem)
+        tell(check.replace("_", " "), problem, time.monotonic() - begun)
+    return failed
 
 
 def prune(project: Project, history: float) -> Pruned:

@@ -24,6 +24,12 @@ def names() -> tuple[str, ...]:
     return (*ours, *sorted(set(found) - set(ours)))
 
 
+def distribution(name: str) -> tuple[str, str]:
+    """The distribution that brings a backend, and its version; empty where the metadata do not say."""
+    entry = _entry_points().get(name)
+    return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist is not None else ("", "")
+
+
 def factory(name: str) -> BackendFactory:
     """Load the module of one backend and ask its hook.
 

@@ -23,6 +23,7 @@ from workbench.cli import (
     layers,
     listing,
     logs,
+    plugins,
     prune,
     publish,
     record,
@@ -84,6 +85,7 @@ app.add_typer(keep_warm.app, name="keep-warm")
 app.command("runtime-mode")(runtime_mode.runtime_mode)
 app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(layers.app, name="layers")
+app.add_typer(plugins.app, name="plugins")
 app.command("logs")(logs.logs)
 app.add_typer(history.app, name="history")
 app.command("cost")(cost.cost)

@@ -86,18 +86,24 @@ def find(name: str) -> Backend:
     return factory.create()
 
 
+def problem(check: str, name: str) -> str:
+    """Run one check against a backend that `find` finds; what is wrong, empty if nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            asyncio.run(run(CHECKS[check], find(name), Path(folder)))
+        except (NotConforming, WorkbenchError) as error:
+            return str(error)
+    return ""
+
+
 def main(arguments: list[str]) -> int:
     """Run all checks, or those that are named, against one backend."""
     name, *wanted = arguments
     failed = 0
-    for title in wanted or CHECKS:
-        with tempfile.TemporaryDirectory() as folder:
-            problem = "ok"
-            try:
-                asyncio.run(run(CHECKS[title], find(name), Path(folder)))
-            except (NotConforming, WorkbenchError) as error:
-                problem, failed = f"FAILED: {error}", failed + 1
-        print(f"{title.replace('_', ' ')}: {problem}")
+    for check in wanted or CHECKS:
+        wrong = problem(check, name)
+        failed += bool(wrong)
+        print(f"{check.replace('_', ' ')}: {f'FAILED: {wrong}' if wrong else 'ok'}", flush=True)
     return 1 if failed else 0
 
 

@@ -50,6 +50,18 @@ class Catalogue:
     def known(self) -> tuple[str, ...]:
         return tuple(self._entries)
 
+    def brought(self) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
+        """Who brings runtimes: an entry point's name, its distribution, that one's version, and the identifiers."""
+        return tuple(
+            (
+                point.name,
+                point.dist.name if point.dist is not None else "",
+                point.dist.version if point.dist is not None else "",
+                tuple(id for id, entry in self._entries.items() if entry["package"] == point.value),
+            )
+            for point in sorted(entry_points(group=GROUP), key=lambda point: (point.value != OURS, point.name))
+        )
+
     def check(self) -> None:
         """Raises UsageError when the project adds to a runtime that there is not, or that does not run here."""
         for runtime in self._added:

@@ -64,7 +64,8 @@ async def stop_ends_children_and_frozen_processes(subject: Subject) -> None:
     async with subject.environment() as running:
         program = await running.start(code)
         await program.output.line()
-        await in_time(running.environment.freeze(), "freeze")
+        if subject.backend.capabilities.freeze:
+            await in_time(running.environment.freeze(), "freeze")
         await in_time(running.environment.stop(0), "stop of a frozen environment")
         if subject.backend.capabilities.isolation:  # without it, what leaves its group may escape
             await program.output.all()
