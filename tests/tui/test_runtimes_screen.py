@@ -29,7 +29,9 @@ async def test_a_version_is_published_and_taken_back(open_face, catalogue, size)
         assert "✗ nothing here runs it" in face.line("nodejs22.x")
         await face.press("2", "j", "p")
         assert face.said[-1] == "python3.12: 3.12.1 is the published one already."
-        await face.press("k", "p")
+        await face.press("k", "Y")
+        assert face.app.clipboard == "workbench runtimes publish python3.12 3.12.4"
+        await face.press("escape", "p")
         assert "Publish python3.12 3.12.4?" in face.text
         assert "1 function in Auto" in face.text
         assert "1 function in Manual: never." in face.text

@@ -9,6 +9,7 @@ from tests.tui.conftest import SMALL, WIDE
 from workbench.model.attached import RuntimeManagement, UpdateRuntimeOn
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import EngineGone
+from workbench.model.functions import UpdateStatus
 from workbench.model.runtimes import InstalledRuntime, RuntimeOverview
 from workbench.tui.changes import read, written
 from workbench.tui.screens.concurrency import ConcurrencyForm
@@ -144,6 +145,21 @@ async def test_anothers_change_is_neither_overwritten_nor_undone(open_face, shop
         await face.press("u")
         assert "changed elsewhere since" in face.said[-1]
         assert shop.versions["hello"]["$LATEST"].configuration.memory_size == 1024
+
+
+async def test_what_is_undone_at_once_waits_for_the_update_to_settle(open_face, shop):
+    async with open_face() as face:
+        await face.press("j", "enter", "c")
+        put(face, memory_size="256")
+        await face.press("ctrl+s")
+        changed = shop.versions["hello"]["$LATEST"]
+        shop.versions["hello"]["$LATEST"] = replace(changed, update_status=UpdateStatus.IN_PROGRESS)
+        await face.pilot.press("u")
+        await face.pilot.pause(0.05)
+        assert shop.versions["hello"]["$LATEST"].configuration.memory_size == 256
+        shop.versions["hello"]["$LATEST"] = changed
+        await face.settle()
+        assert shop.versions["hello"]["$LATEST"].configuration.memory_size == 128
 
 
 async def test_it_is_shown_as_aws_cli(open_face, shop):

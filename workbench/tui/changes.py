@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -9,10 +10,13 @@ from typing import Protocol
 from workbench.client.port import EnginePort
 from workbench.model.attached import RuntimeManagement
 from workbench.model.errors import UsageError
-from workbench.model.functions import FunctionConfiguration
+from workbench.model.functions import FunctionConfiguration, FunctionVersion, UpdateStatus
 from workbench.model.names import FunctionRef
 from workbench.tui.aws_cli import command
 from workbench.tui.format import plural
+
+#: Seconds that an update may take to settle, and between two looks at whether it has.
+_PATIENCE, _PAUSE = 30.0, 0.1
 
 
 class Change(Protocol):
@@ -38,6 +42,22 @@ def _ours(same: bool, what: str) -> None:
         raise UsageError(f"{what} was changed elsewhere since; that is not overwritten")
 
 
+async def settled(port: EnginePort, function: str) -> FunctionVersion:
+    """`$LATEST` when the update before has come to its end: as on AWS, another is refused until then.
+
+    Raises:
+        UsageError: it has not within half a minute.
+    """
+    ref = FunctionRef(function)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while (latest := await port.get_function(ref)).update_status is UpdateStatus.IN_PROGRESS:  # noqa: ASYNC110
+                await asyncio.sleep(_PAUSE)
+    except TimeoutError:
+        raise UsageError(f"the last update of {function} is still in progress", mend="try again later") from None
+    return latest
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigurationChange:
     """The configuration of `$LATEST`; `revision` is the one that `before` was read at."""
@@ -48,10 +68,11 @@ class ConfigurationChange:
     revision: str
 
     async def do(self, port: EnginePort) -> None:
+        await settled(port, self.function)
         await port.update_function_configuration(self.function, self.after, revision_id=self.revision)
 
     async def undo(self, port: EnginePort) -> None:
-        now = await port.get_function(FunctionRef(self.function))
+        now = await settled(port, self.function)
         same = without_environment(now.configuration) == without_environment(self.after)
         _ours(same, "the configuration")
         await port.update_function_configuration(self.function, self.before, revision_id=now.revision_id)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from workbench.client.port import EnginePort
 from workbench.model.attached import ProvisionedStatus, RuntimeManagement, UpdateRuntimeOn
 from workbench.model.errors import ApiError, ResourceConflict, TooManyRequests, UsageError
-from workbench.model.functions import FunctionState, FunctionVersion, UpdateStatus
+from workbench.model.functions import FunctionState, FunctionVersion
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
+from workbench.tui.changes import settled
 from workbench.tui.format import milliseconds, plural
 from workbench.tui.mirror import Mirror
 
@@ -232,16 +233,11 @@ class Tour:
 
     async def _patiently(self, change: Callable[[], Awaitable[FunctionVersion]]) -> FunctionVersion:
         """Make a change when the one before has settled; an update takes a moment, as on AWS."""
-
-        async def settled() -> bool:
-            latest = await self._port().get_function(FunctionRef(self.function))
-            return latest.update_status is not UpdateStatus.IN_PROGRESS
-
-        await self._until(settled, f"the last update of {self.function} has settled")
+        await settled(self._port(), self.function)
         try:
             return await change()
         except ResourceConflict:  # another's update came between
-            await self._until(settled, f"the last update of {self.function} has settled")
+            await settled(self._port(), self.function)
             return await change()
 
     async def _until(self, true: Callable[[], Awaitable[bool]], what: str) -> None:

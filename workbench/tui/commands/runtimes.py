@@ -12,6 +12,13 @@ class Publish(Command):
     action = "screen.publish"
 
 
+class ShowCli(Command):
+    """Show the publication of the selected version as a command of Workbench, and copy it; AWS's CLI has none."""
+
+    keys, shown_key, title = "Y", "Y", "Show as a command"
+    action = "screen.show_cli"
+
+
 class Mode(Command):
     """Choose how the selected function takes runtime versions."""
 
@@ -68,6 +75,6 @@ class Back(Command):
     action = "screen.back"
 
 
-VERSIONS: tuple[type[Command], ...] = (Publish,)
+VERSIONS: tuple[type[Command], ...] = (Publish, ShowCli)
 FUNCTIONS: tuple[type[Command], ...] = (Open, Mode)
 SCREEN: tuple[type[Command], ...] = (Undo, Reload, Runtimes, Versions, Functions, Back)

@@ -184,6 +184,14 @@ class RuntimesScreen(LiveScreen):
 
         self.app.push_screen(question, answered)
 
+    def action_show_cli(self) -> None:
+        from workbench.tui.screens.snippet import Snippet
+
+        row, overview = self.versions.selected, self._overview
+        if row is not None and overview is not None:
+            change = RuntimePublication(overview.id, overview.published, row.installed.arn, row.installed.version)
+            self.app.push_screen(Snippet("Publishing this version", change.cli(self.workbench.endpoint)))
+
     @work(group="edits")
     async def _publish(self, change: RuntimePublication) -> None:
         try:
