@@ -7,7 +7,7 @@ import itertools
 import os
 import secrets
 import stat
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +22,15 @@ from workbench.model.errors import BackendError, BackendUnavailable
 from workbench.model.runtimes import RuntimeVersion
 from workbench_docker import daemon, images, python
 from workbench_docker.calls import Calls
-from workbench_docker.configuration import PYTHON
+from workbench_docker.configuration import PYTHON, REMOTE_USER
 from workbench_docker.container import Container, Maker, NoImage, remove
 from workbench_docker.images import Image
+from workbench_docker.outfit import Outfitter, remove_image
+from workbench_docker.remote import RemoteEnvironment
 
 #: Each environment has a user of its own, far above the users that a system has; as on AWS where the daemon maps users.
 FIRST_UID = 2_000_000
 UID_RANGE = 1_000_000_000
-MAPPED_USER = (993, 990)
 
 
 class DockerBackend:
@@ -54,6 +55,7 @@ class DockerBackend:
         self._maker: Maker | None = None
         self._closed = False
         self._remapped = False
+        self._outfitter: Outfitter | None = None
         self._watch = MemoryWatch()
         self._environments: set[BoxEnvironment] = set()
         self._images: dict[str, Image] = {}
@@ -73,7 +75,9 @@ class DockerBackend:
         calls = Calls(found.daemon)
         folder = host.run_dir / "python"
         try:
-            command, _ = await asyncio.gather(asyncio.to_thread(python.make, folder), _sweep(calls))
+            command, _ = await asyncio.gather(
+                asyncio.to_thread(python.make, folder), _sweep(calls, copies=found.daemon.remote)
+            )
         except BaseException:
             await calls.aclose()
             raise
@@ -82,6 +86,9 @@ class DockerBackend:
             await asyncio.to_thread((folder / "filter").write_bytes, seccomp.program())
             filters = (f"{PYTHON}/filter",)
         self._maker = Maker(calls, host, folder, command, filters, _labels(), self._go_on)
+        if found.daemon.remote:
+            self._outfitter = Outfitter(calls, _labels())
+            self.capabilities = replace(self.capabilities, file_systems=False)
 
     async def health(self) -> Health:
         """Usable when a daemon answers whose containers run on this machine's own kernel."""
@@ -123,9 +130,12 @@ class DockerBackend:
 
     async def _launch(self, maker: Maker, spec: EnvironmentSpec) -> BoxEnvironment:
         image, user = await self._image(spec.runtime), self._user(spec)
-        environment = BoxEnvironment(
-            spec, lambda on_message: Container(maker, spec, image, user, on_message), self._watch
-        )
+        if self._outfitter is not None:
+            environment: BoxEnvironment = RemoteEnvironment(maker, self._outfitter, spec, image)
+        else:
+            environment = BoxEnvironment(
+                spec, lambda on_message: Container(maker, spec, image, user, on_message), self._watch
+            )
         await environment.launch(self._environments.discard)
         return environment
 
@@ -135,6 +145,8 @@ class DockerBackend:
         await asyncio.gather(*(environment.stop(0) for environment in list(self._environments)))
         while self._later:
             await asyncio.gather(*self._later)
+        if self._outfitter is not None:
+            await self._outfitter.aclose()
         if self._maker is not None:
             await self._maker.calls.aclose()
 
@@ -147,7 +159,7 @@ class DockerBackend:
                         f"this Docker daemon maps users, so functions cannot write to {folder}",
                         mend=f"chmod o+rwx {folder}",
                     )
-            return MAPPED_USER
+            return REMOTE_USER
         uid = file_systems.user_of(folders) or next(self._uids)
         return (uid, uid)
 
@@ -177,14 +189,25 @@ def _labels() -> dict[str, str]:
     }
 
 
-async def _sweep(calls: Calls) -> None:
-    """Remove the containers of engines that are gone. Of other namespaces, nobody here can tell."""
+async def _sweep(calls: Calls, *, copies: bool) -> None:
+    """Remove the containers of engines that are gone, and images that they have made to copy code. Of other namespaces,
+    nobody here can tell.
+    """
     ours = {"label": [f"workbench.engine.namespace={os.readlink('/proc/self/ns/pid')}"]}
     for container in await calls("list containers", lambda client: client.containers(all=True, filters=ours)):
-        labels = container["Labels"]
-        pid = labels.get("workbench.engine", "")
-        if pid.isdecimal() and _started(int(pid)) != labels.get("workbench.engine.started"):
+        if _gone(container["Labels"]):
             await remove(calls, container["Id"])
+    if not copies:
+        return
+    for image in await calls("list images", lambda client: client.images(filters=ours)):
+        if _gone(image["Labels"]):
+            await remove_image(calls, image["Id"])
+
+
+def _gone(labels: Mapping[str, str]) -> bool:
+    """Has the engine whose labels these are ended?"""
+    pid = labels.get("workbench.engine", "")
+    return pid.isdecimal() and _started(int(pid)) != labels.get("workbench.engine.started")
 
 
 def _started(pid: int) -> str:

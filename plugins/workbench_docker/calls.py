@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from workbench.model.errors import BackendError, BackendUnavailable
-from workbench_docker.daemon import Daemon, restart_command, start_command
+from workbench_docker.daemon import Daemon
 
 T = TypeVar("T")
 #: Requests at once: as many containers are made beside one another.
@@ -41,7 +41,7 @@ class Calls:
         Raises:
             BackendUnavailable: the variable is no number of seconds.
         """
-        self._daemon = daemon
+        self.daemon = daemon
         self._patience = _patience()
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
         self._local = threading.local()
@@ -68,7 +68,7 @@ class Calls:
         from docker.errors import APIError, DockerException
         from requests.exceptions import RequestException, Timeout
 
-        path = self._daemon.path
+        path = self.daemon.path
         try:
             client = self._client()
             try:
@@ -85,11 +85,11 @@ class Calls:
             self._silent = True
             raise BackendError(
                 f"Docker cannot {what}: the daemon at {path} hangs (no answer in {self._patience:g} s)",
-                mend=restart_command(),
+                mend=self.daemon.restart_command,
             ) from error
         except (DockerException, RequestException) as error:
             raise BackendError(
-                f"Docker cannot {what}: no daemon answers at {path} ({reason(error)})", mend=start_command()
+                f"Docker cannot {what}: no daemon answers at {path} ({reason(error)})", mend=self.daemon.start_command
             ) from error
 
     def _client(self) -> Any:
@@ -97,7 +97,9 @@ class Calls:
         if client is None:
             from docker import APIClient
 
-            client = APIClient(base_url=self._daemon.url, version=self._daemon.api, timeout=self._patience)
+            client = APIClient(
+                base_url=self.daemon.url, version=self.daemon.api, timeout=self._patience, tls=_tls(self.daemon)
+            )
             self._local.client = client
             self._clients.append(client)
         return client
@@ -107,6 +109,15 @@ def _let_go(client: Any) -> None:
     """Close idle connections to a Unix socket: the package keeps one for each URL, and URLs do not recur."""
     if (pools := getattr(client.get_adapter(client.base_url), "pools", None)) is not None:
         pools.clear()
+
+
+def _tls(daemon: Daemon) -> Any:
+    """As the `docker` command does it: by the variables, for a daemon on another machine."""
+    if "://" not in daemon.path:
+        return False
+    from docker.utils import kwargs_from_env
+
+    return kwargs_from_env().get("tls", False)
 
 
 def _patience() -> float:

@@ -17,6 +17,8 @@ PYTHON = "/run/workbench/python"
 DOOR = "/run/workbench/door"
 CHANNEL = "channel"
 USER = "sbx_user1051"
+#: Whom functions are on another machine, and where users are mapped: as on AWS.
+REMOTE_USER = (993, 990)
 
 
 def layout(runtime: RuntimeVersion, image: ImageSettings) -> Layout:
@@ -59,11 +61,51 @@ def container(
         binds |= {"/var/task": spec.task, "/var/runtime": spec.runtime.client}
     if spec.opt is not None:
         binds["/opt"] = spec.opt
+    return _closed_in(
+        spec,
+        image,
+        user,
+        labels,
+        entry=[*command, f"{PYTHON}/init.py", f"{DOOR}/{CHANNEL}", "0", "1", "0", *filters],
+        mounts=[
+            {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+            for target, source in binds.items()
+        ]
+        + [
+            {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": False}
+            for target, source in spec.file_systems.items()
+        ],
+    )
+
+
+def remote_container(
+    spec: EnvironmentSpec, *, image: str, command: tuple[str, ...], filters: tuple[str, ...], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """The same for a daemon on another machine: nothing is mounted, and init is reached through stdin and stdout."""
+    entry = [*command, f"{PYTHON}/relay.py", f"{PYTHON}/init.py", *filters]
+    body = _closed_in(spec, image, REMOTE_USER, labels, entry=entry, mounts=[])
+    host = body["HostConfig"]
+    # Whoever looks at how it ended removes it; and its daemon writes its hosts file.
+    host |= {"AutoRemove": False, "ExtraHosts": ["sandbox:127.0.0.1", "sandbox.localdomain:127.0.0.1"]}
+    host["PidsLimit"] += 1  # the relay's thread
+    opened = dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr", "OpenStdin", "StdinOnce"), True)
+    return {**body, **opened}
+
+
+def _closed_in(
+    spec: EnvironmentSpec,
+    image: str,
+    user: tuple[int, int],
+    labels: Mapping[str, str],
+    *,
+    entry: list[str],
+    mounts: list[dict[str, Any]],
+) -> dict[str, Any]:
     memory = (spec.memory_size << 20) + MEMORY_SLACK
     return {
         "Image": image,
         # Given here, nothing that the image would run runs: no entry point, no command, no health check.
-        "Entrypoint": [*command, f"{PYTHON}/init.py", f"{DOOR}/{CHANNEL}", "0", "1", "0", *filters],
+        "Entrypoint": entry,
         "Cmd": [],
         "Healthcheck": {"Test": ["NONE"]},
         # A daemon that is stopped need not wait for functions, nor for an init that hears no signal.
@@ -88,14 +130,7 @@ def container(
             "CpuShares": max(round(1024 * spec.vcpus), 2),
             "PidsLimit": MAX_PROCESSES + 1,
             "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={spec.tmp_size}m,mode=1777"},
-            "Mounts": [
-                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
-                for target, source in binds.items()
-            ]
-            + [
-                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": False}
-                for target, source in spec.file_systems.items()
-            ],
+            "Mounts": mounts,
             # A function's output goes to the engine's pipe.
             "LogConfig": {"Type": "none"},
         },

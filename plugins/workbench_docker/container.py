@@ -11,7 +11,7 @@ import struct
 import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class Container:
         self._id = made["Id"]
         if self._spec.runtime.image is not None:
             names = await self._maker.calls("look for extensions", lambda client: images.extensions(client, made["Id"]))
-            self.layout = configuration.layout(self._spec.runtime, replace(self._image.settings, extensions=names))
+            self.layout = configuration.layout(self._spec.runtime, images.with_extensions(self._image.settings, names))
         await self._maker.calls("start a container", lambda client: client.start(self._id))
 
     async def _connected(self, entrance: socket.socket) -> socket.socket:

@@ -7,29 +7,48 @@ import json
 import os
 import platform
 import socket
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from workbench.backends.api import Health
 
 #: Seconds for each question. A daemon that is started by its first client takes longest.
 PATIENCE = 3.0
 _SCHEME = "unix://"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A daemon on this machine. `remapped`: its containers' users are mapped to a small range of the host's."""
+    """A daemon that answers at `path`, of a socket or `tcp://HOST:PORT`.
+
+    remapped: its containers' users are mapped to a small range of the host's. remote: its containers run on another
+    kernel, so that nothing can be mounted into them or handed over from them.
+    """
 
     path: str
     api: str
     remapped: bool
+    remote: bool = False
 
     @property
     def url(self) -> str:
-        return f"http+unix://{self.path}"
+        """As the `docker` package takes it."""
+        return self.path if "://" in self.path else f"http+unix://{self.path}"
+
+    @property
+    def start_command(self) -> str:
+        """What brings it back."""
+        return _THERE if "://" in self.path else start_command()
+
+    @property
+    def restart_command(self) -> str:
+        """What brings it back when it hangs."""
+        return _THERE if "://" in self.path else restart_command()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,7 @@ class Found:
     health: Health
 
 
+_THERE = "start it on that machine, or unset DOCKER_HOST"
 _found: dict[str, Found] = {}
 
 
@@ -51,8 +71,14 @@ def look() -> Found:
     address = os.environ.get("DOCKER_HOST", "")
     if address in _found:
         return _found[address]
-    if address and not address.startswith(_SCHEME):
-        return _unusable(f"DOCKER_HOST is {address}, and containers must run on this machine", "unset DOCKER_HOST")
+    scheme, _, place = address.partition("://")
+    if scheme == "ssh":
+        return _unusable(
+            f"DOCKER_HOST is {address}, and Workbench does not speak ssh",
+            f"ssh -NL 2375:/var/run/docker.sock {place.partition('/')[0]}, and DOCKER_HOST=tcp://127.0.0.1:2375",
+        )
+    if address and scheme not in ("unix", "tcp"):
+        return _unusable(f"DOCKER_HOST is {address}, which is no address of a daemon", "unset DOCKER_HOST")
     paths = [address.removeprefix(_SCHEME)] if address else candidates()
     whys: list[tuple[str, Exception]] = []
     for path in paths:
@@ -100,13 +126,17 @@ def restart_command() -> str:
 
 def _ask(path: str) -> Found:
     version = _get(path, "/version")
-    if version["KernelVersion"] != platform.release():
-        why = f"the daemon at {path} runs in a virtual machine, and its containers cannot hand over their listeners"
-        return _unusable(why, "use a daemon of this machine: docker context use default")
+    remote = "://" in path or version["KernelVersion"] != platform.release()
+    ours, theirs = _ARCHITECTURES.get(platform.machine(), platform.machine()), version["Arch"]
+    if (version["Os"], theirs) != ("linux", ours):
+        why = f"the daemon at {path} runs containers for {version['Os']}/{theirs}, and Workbench's init is linux/{ours}"
+        return _unusable(why, "use a daemon of this machine: unset DOCKER_HOST")
     options = " ".join(_get(path, "/info").get("SecurityOptions") or ())
     remapped = "name=rootless" in options or "name=userns" in options
-    notes = ("functions have no network beyond the Runtime API",)
-    return Found(Daemon(path, version["ApiVersion"], remapped), Health(usable=True, notes=notes))
+    notes = ["functions have no network beyond the Runtime API"]
+    if remote:
+        notes.append(f"the daemon at {path} is on another machine: code is copied there, file systems are not mounted")
+    return Found(Daemon(path, version["ApiVersion"], remapped, remote), Health(usable=True, notes=tuple(notes)))
 
 
 def _explain(whys: list[tuple[str, Exception]]) -> Found:
@@ -115,10 +145,12 @@ def _explain(whys: list[tuple[str, Exception]]) -> Found:
             return _unusable(f"this user may not use {path}", "sudo usermod -aG docker $USER, then log in again")
     for path, error in whys:
         if isinstance(error, TimeoutError):
-            return _unusable(f"the Docker daemon at {path} hangs: no answer in {PATIENCE:g} s", restart_command())
+            mend = Daemon(path, "", remapped=False).restart_command
+            return _unusable(f"the Docker daemon at {path} hangs: no answer in {PATIENCE:g} s", mend)
         if not isinstance(error, FileNotFoundError):
             said = getattr(error, "strerror", None) or error
-            return _unusable(f"no Docker daemon answers at {path} ({said})", start_command())
+            mend = Daemon(path, "", remapped=False).start_command
+            return _unusable(f"no Docker daemon answers at {path} ({said})", mend)
     return _unusable(f"no Docker daemon listens at {' or '.join(path for path, _ in whys)}", start_command())
 
 
@@ -137,8 +169,46 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def tls() -> ssl.SSLContext | None:
+    """What DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say, as the `docker` command reads them; None for a plain connection.
+
+    Raises:
+        ValueError: the certificates cannot be read.
+    """
+    if not os.environ.get("DOCKER_TLS_VERIFY"):
+        return None
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    try:
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    except OSError as error:
+        raise ValueError(f"the certificates in {folder} cannot be read: {error.strerror}") from error
+    return context
+
+
+def place(path: str) -> tuple[str, int]:
+    """Host and port of `tcp://HOST:PORT`.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    found = urlsplit(path)
+    if not found.hostname or found.port is None:
+        raise ValueError(f"{path} is not tcp://HOST:PORT")
+    return found.hostname, found.port
+
+
+def _connection(path: str) -> http.client.HTTPConnection:
+    if "://" not in path:
+        return _Connection(path)
+    host, port = place(path)
+    if (context := tls()) is not None:
+        return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+    return http.client.HTTPConnection(host, port, timeout=PATIENCE)
+
+
 def _get(path: str, resource: str) -> Any:
-    connection = _Connection(path)
+    connection = _connection(path)
     try:
         connection.request("GET", resource)
         response = connection.getresponse()

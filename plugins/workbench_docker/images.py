@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from workbench.backends.api import ImageSettings
@@ -127,6 +127,11 @@ async def look(calls: Calls, name: str) -> Image | None:
         environment=dict(variable.split("=", 1) for variable in says.get("Env") or () if "=" in variable),
     )
     return Image(name, found["Id"], next(iter(digests), found["Id"].removeprefix("sha256:")), settings)
+
+
+def with_extensions(settings: ImageSettings, names: tuple[str, ...]) -> ImageSettings:
+    """What an image says, and the extensions that were found in it."""
+    return replace(settings, extensions=names)
 
 
 def extensions(client: Any, container: str) -> tuple[str, ...]:

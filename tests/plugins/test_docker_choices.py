@@ -63,6 +63,38 @@ def test_a_timeout_that_is_none_is_refused(said: str, monkeypatch: pytest.Monkey
         calls.Calls(daemon.Daemon("/nowhere", "1.41", remapped=False))
 
 
+@pytest.mark.parametrize(
+    ("arch", "remote", "why"),
+    [
+        ("amd64", True, ""),
+        ("s390x", None, "runs containers for linux/s390x, and Workbench's init is linux/amd64"),
+    ],
+)
+def test_a_daemon_elsewhere_must_run_what_this_machine_runs(
+    arch: str, remote: bool | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        "/version": {"KernelVersion": "1.2.3", "Os": "linux", "Arch": arch, "ApiVersion": "1.41"},
+        "/info": {"SecurityOptions": ["name=seccomp,profile=default"]},
+    }
+    monkeypatch.setenv("DOCKER_HOST", "tcp://far.example:2375")
+    monkeypatch.setattr(daemon, "_get", lambda path, resource: said[resource])
+    monkeypatch.setattr(daemon.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(daemon, "_found", {})
+    found = daemon.look()
+    assert why in found.health.why
+    assert (found.daemon.remote if found.daemon is not None else None) is remote
+    if remote:
+        assert any("code is copied there" in note for note in found.health.notes)
+
+
+def test_certificates_that_are_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    assert f"the certificates in {tmp_path} cannot be read: No such file" in daemon.look().health.why
+
+
 async def test_a_daemon_that_takes_connections_and_says_nothing_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +112,10 @@ async def test_a_daemon_that_takes_connections_and_says_nothing_hangs(
     ("address", "why"),
     [
         ("unix:///nowhere/docker.sock", "no Docker daemon listens at /nowhere/docker.sock"),
-        ("tcp://192.0.2.1:2375", "DOCKER_HOST is tcp://192.0.2.1:2375, and containers must run on this machine"),
+        ("tcp://127.0.0.1:1", "no Docker daemon answers at tcp://127.0.0.1:1 (Connection refused)"),
+        ("tcp://127.0.0.1", "no Docker daemon answers at tcp://127.0.0.1 (tcp://127.0.0.1 is not tcp://HOST:PORT)"),
+        ("ssh://me@there", "DOCKER_HOST is ssh://me@there, and Workbench does not speak ssh"),
+        ("npipe:////./pipe", "DOCKER_HOST is npipe:////./pipe, which is no address of a daemon"),
     ],
 )
 async def test_without_a_daemon_it_names_the_mend(address: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:

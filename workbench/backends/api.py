@@ -209,7 +209,8 @@ class Environment(Protocol):
     """A sandbox that was made, empty of processes of the function until `start`."""
 
     id: str
-    #: A listening TCP socket inside the environment's own network, bound to 127.0.0.1:9001; None without one.
+    #: A listening TCP socket inside the environment's own network, bound to 127.0.0.1:9001; or a Unix socket to which
+    #: the backend carries what connects to that address (since 1.2). None without a network of its own.
     listener: socket | None
     #: The host's process id of the sandbox, for people; None when there is none.
     pid: int | None
@@ -237,7 +238,8 @@ class Environment(Protocol):
         """Yield each process's end, then exactly one `Exited`, last. Called once."""
 
     async def take_services(self) -> socket | None:
-        """A listening TCP socket inside the environment's own network, for the endpoint of AWS's services.
+        """A listening TCP socket inside the environment's own network, for the endpoint of AWS's services; or a Unix
+        socket to which the backend carries what connects to 127.0.0.1:9002 inside.
 
         Asked once, and only of backends with the capability; whoever asks closes it. None where the environment is in
         the host's network.

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from socket import socket
+from socket import AF_UNIX, socket
 
 from workbench.backends.api import (
     Environment,
@@ -36,6 +36,8 @@ from workbench.model.names import Account
 from workbench.model.platform import InitializationType
 from workbench.model.runtimes import RuntimeVersion
 
+#: Where a sandbox's init listens for what goes to the services.
+_SERVICES = ("127.0.0.1", 9002)
 #: A peak-memory figure younger than this is good enough for a REPORT line.
 _FRESH_NS = 250_000_000
 
@@ -200,7 +202,8 @@ class Sandbox:
             return
         listener = await self._host.call("take the services' listener", environment.take_services(), 5)
         if listener is not None:
-            host, port = listener.getsockname()[:2]
+            carried = listener.family == AF_UNIX  # by the backend, from the usual place
+            host, port = _SERVICES if carried else listener.getsockname()[:2]
             self._services_url = f"http://{host}:{port}"
             self._services = await relay.open(listener)
 

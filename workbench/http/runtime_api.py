@@ -40,6 +40,8 @@ _LOADED = "workbench-modules"
 _BAD_MODE = "Runtime.InvalidResponseModeHeader"
 _INVALID_MODE = Answer(400, "InvalidFunctionResponseMode", "Invalid function response mode")
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"status":"OK"}'
+#: Where a runtime finds it in a network of its own.
+_INSIDE = "127.0.0.1:9001"
 #: AWS's own clients give a connection one second, so none may ever be refused for want of room.
 _BACKLOG = 1024
 #: Connections from one environment at a time; a runtime needs two, and so does each of ten extensions.
@@ -247,9 +249,13 @@ class _RuntimeListener:
         self._extensions: set[_Connection] = set()
 
     async def serve(self, sock: sockets.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if sock.family == sockets.AF_UNIX:  # what a backend relays from inside
+            self.address = _INSIDE
+            self._server = await loop.create_unix_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
+            return
         host, port = sock.getsockname()[:2]
         self.address = f"{host}:{port}"
-        loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
 
     def next_invocation_id(self) -> str:

@@ -60,7 +60,8 @@ class RelayListener:
 
     async def serve(self, listener: socket.socket) -> None:
         """Accept what connects."""
-        self._server = await asyncio.start_server(self._connected, sock=listener, limit=_CHUNK)
+        start = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
+        self._server = await start(self._connected, sock=listener, limit=_CHUNK)
 
     def close(self) -> None:
         """Stop, and drop what is under way."""
