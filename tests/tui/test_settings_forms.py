@@ -134,9 +134,10 @@ async def test_anothers_change_is_neither_overwritten_nor_undone(open_face, shop
     async with open_face() as face:
         await face.press("j", "enter", "c")
         put(face, memory_size="256")
-        shop.versions["hello"]["$LATEST"] = replace(shop.versions["hello"]["$LATEST"], revision_id="another's")
+        shop.function("hello", memory=512)
         await face.press("ctrl+s")
-        assert "PreconditionFailedException" in face.said[-1]
+        assert "changed elsewhere since" in face.said[-1]
+        assert shop.versions["hello"]["$LATEST"].configuration.memory_size == 512
         await face.press("escape", "ctrl+r")
         await face.press("c")
         put(face, memory_size="256")

@@ -60,22 +60,23 @@ async def settled(port: EnginePort, function: str) -> FunctionVersion:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationChange:
-    """The configuration of `$LATEST`; `revision` is the one that `before` was read at."""
+    """The configuration of `$LATEST`. A revision says nothing of who made it: the engine itself makes one too."""
 
     function: str
     before: FunctionConfiguration
     after: FunctionConfiguration
-    revision: str
 
     async def do(self, port: EnginePort) -> None:
-        await settled(port, self.function)
-        await port.update_function_configuration(self.function, self.after, revision_id=self.revision)
+        await self._put(port, self.before, self.after)
 
     async def undo(self, port: EnginePort) -> None:
+        await self._put(port, self.after, self.before)
+
+    async def _put(self, port: EnginePort, known: FunctionConfiguration, wanted: FunctionConfiguration) -> None:
         now = await settled(port, self.function)
-        same = without_environment(now.configuration) == without_environment(self.after)
+        same = without_environment(now.configuration) == without_environment(known)
         _ours(same, "the configuration")
-        await port.update_function_configuration(self.function, self.before, revision_id=now.revision_id)
+        await port.update_function_configuration(self.function, wanted, revision_id=now.revision_id)
 
     def cli(self, endpoint: str | None) -> str:
         before, after = self.before, self.after

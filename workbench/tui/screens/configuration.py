@@ -70,7 +70,7 @@ class ConfigurationForm(Form):
         after = without_environment(replace(before, **values))  # type: ignore[arg-type]
         if after == without_environment(before):
             return Judgement()
-        change = ConfigurationChange(self._latest.name, before, after, self._latest.revision_id)
+        change = ConfigurationChange(self._latest.name, before, after)
         kept = "Published versions keep theirs; p publishes this as a new one."
         effects = [environments_end(self._count(), "$LATEST"), kept]
         return Judgement([change], effects=effects)
