@@ -73,6 +73,10 @@ _LOAD_PROFILE = (
 )
 
 
+_NEW_ENOUGH = "the one of Debian 12, Ubuntu 22.04 or Fedora 36 will do"
+_UID_MAP = Path("/proc/self/uid_map")
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """bubblewrap, or why there is none: `health` is usable only if a trial sandbox ran."""
@@ -97,7 +101,7 @@ def look() -> Found:
     version = tuple(int(number or 0) for number in numbers.groups())
     if version < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        return _unusable(f"bwrap {numbers[0]} is too old, {wanted} is needed", "upgrade bubblewrap")
+        return _unusable(f"bwrap {numbers[0]} is too old, {wanted} is needed", f"{install_command()} ({_NEW_ENOUGH})")
     machine = _machine(bwrap, version)
     trial = _run(
         [bwrap, *arguments.namespaces(machine, Network.NONE), *arguments.system(machine), "--", "/usr/bin/env", "true"]
@@ -140,8 +144,9 @@ def install_command(os_release: Path = Path("/etc/os-release")) -> str:
 
 def _machine(bwrap: str, version: tuple[int, ...]) -> Machine:
     tops = [Path("/", name) for name in _TOP]
+    root = os.geteuid() == 0 and every_user(_UID_MAP.read_text(encoding="ascii"))
     return Machine(
-        root=os.geteuid() == 0,
+        root=root,
         version=version,
         python=Path(sys.base_prefix, "bin", "python{}.{}".format(*sys.version_info)),
         python_prefix=Path(sys.base_prefix),
@@ -149,8 +154,13 @@ def _machine(bwrap: str, version: tuple[int, ...]) -> Machine:
         links={str(path): os.readlink(path) for path in tops if path.is_symlink()},
         folders=tuple(str(path) for path in tops if path.is_dir() and not path.is_symlink()),
         etc=tuple(f"/etc/{name}" for name in _ETC if Path("/etc", name).exists()),
-        masked=() if os.geteuid() == 0 else tuple(path for path in _MASKED if Path(path).exists()),
+        masked=() if root else tuple(path for path in _MASKED if Path(path).exists()),
     )
+
+
+def every_user(uid_map: str) -> bool:
+    """Are there all users here? Root of a container without root has few, and gives its functions none of their own."""
+    return any(int(line.split()[2]) >= 0xFFFFFFFF for line in uid_map.splitlines())
 
 
 def _unusable(why: str, mend: str) -> Found:

@@ -85,8 +85,8 @@ ABLATIONS = (
     Ablation("a limit of memory", "eat_memory_in_files", ROOT),
     Ablation("memory is watched", "eat_memory", ORDINARY),
     Ablation("memory is watched", "eat_memory", ROOT, facts={"times": 2}),
-    Ablation("memory is watched", "fill_inodes", ROOT),
-    Ablation("files of /tmp are counted", "fill_inodes", ORDINARY),
+    Ablation("files of /tmp are counted", "fill_inodes"),
+    Ablation("files without a name are counted", "eat_memory_in_files", ORDINARY),
     Ablation("everything in the group is killed", "daemonize", ROOT, given=("a process namespace",)),
     Ablation("what is idle is frozen", "burn"),
 )

@@ -67,6 +67,8 @@ def shared_fairly(rows: Iterable[Row]) -> int:
         try:
             with open(f"/proc/{row.pid}/smaps_rollup", "rb") as file:
                 _, found, rest = file.read().partition(b"\nPss:")
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            continue
         except OSError:
             found = b""
         total += int(rest.split(None, 1)[0]) * 1024 if found else row.rss
@@ -77,14 +79,15 @@ def shared_fairly(rows: Iterable[Row]) -> int:
 class Watched:
     """One environment: its root processes now, its limit in bytes, and what to do beyond it.
 
-    more: bytes that no process has; called in a thread. measure: tells all of them in place of the process table.
+    more: bytes that these processes have beyond what is resident. measure: tells all of them in place of the process
+    table. Both are called in a thread.
     """
 
     roots: Callable[[], Sequence[int]]
     limit: int
     over: Callable[[], None]
     peak: int = 0
-    more: Callable[[], int] = lambda: 0
+    more: Callable[[list[Row]], int] = lambda _: 0
     measure: Callable[[], int] | None = None
 
     def used(self, rows: list[Row]) -> int:
@@ -92,7 +95,7 @@ class Watched:
         if self.measure is not None:
             return self.measure()
         members = family(rows, self.roots())
-        resident, more = sum(row.rss for row in members), self.more()
+        resident, more = sum(row.rss for row in members), self.more(members)
         if resident + more > self.limit:  # rare enough to look closer
             resident = shared_fairly(members)
         return resident + more

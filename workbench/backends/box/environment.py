@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from socket import SO_ERROR, SOL_SOCKET, socket
 from typing import Any, Protocol
@@ -31,6 +31,8 @@ MEMORY_SLACK = 16 << 20
 MAX_PROCESSES = 1024
 #: Of the kernel's memory, for a file of tmpfs and its name.
 NODE_BYTES = 1024
+#: Files in /tmp by its size, as a file system on a disk has a number of inodes; who makes more has used up his memory.
+NODES_PER_MB = 512
 
 
 class Box(Protocol):
@@ -96,6 +98,7 @@ class BoxEnvironment:
         self._forget: Callable[[BoxEnvironment], None] = lambda _: None
         self._last_usage: Usage | None = None
         self._memory_size = spec.memory_size << 20
+        self._most_nodes = spec.tmp_size * NODES_PER_MB
         self._watch = watch
         self._watched = Watched(lambda: [self._box.init], self._memory_size + MEMORY_SLACK, self._over_memory)
 
@@ -107,7 +110,7 @@ class BoxEnvironment:
         if self._group is not None and self._group.can(Role.MEMORY):
             self._watched.measure = self._held
         else:
-            self._watched.more = self._nodes
+            self._watched.more = lambda rows: self._nodes() + nameless_files(row.pid for row in rows)
         self._watch.add(self.id, self._watched)
         self._box.ended.add_done_callback(lambda _: self._end(self._reason, 0))
 
@@ -244,24 +247,26 @@ class BoxEnvironment:
         return self._group if self._group is not None and self._group.can(Role.FREEZE) else None
 
     def _held(self) -> int:
-        """What the kernel's limit, in which /tmp has its room, does not bound: memory that is no file's."""
+        """What the kernel's limit, in which /tmp has its room, does not bound: memory that is no file's content."""
         group = self._group
         assert group is not None
+        if self._frozen:
+            return 0
         try:
             # The first figure is cheap, and nearly always enough.
-            if self._frozen or group.current_memory() <= self._watched.limit:
-                return 0
-            return group.held_memory()
+            held = group.held_memory() if group.current_memory() > self._watched.limit else 0
         except OSError:  # just removed
             return 0
+        return max(held, self._nodes())
 
     def _nodes(self) -> int:
-        """What files in /tmp take of the kernel's memory besides their content, which its size bounds."""
+        """What files in /tmp take of the kernel's memory besides their content. Too many take all that there may be."""
         try:
             tmp = os.statvfs(f"/proc/{self._box.init}/root/tmp")
         except OSError:  # just ended, or not for us to see
             return 0
-        return (tmp.f_files - tmp.f_ffree) * NODE_BYTES
+        nodes = tmp.f_files - tmp.f_ffree
+        return nodes * NODE_BYTES if nodes <= self._most_nodes else self._watched.limit + 1
 
     def _ask(self, *fields: bytes) -> None:
         """A request that a sandbox which is just ending need not hear."""
@@ -371,6 +376,21 @@ class BoxEnvironment:
         if not await self._box.clear():
             detail = "a process in an uninterruptible wait is left"
         return reason, detail
+
+
+def nameless_files(pids: Iterable[int]) -> int:
+    """Bytes in files of memory (memfd_create) that processes have open, mapped or not."""
+    sizes = {}
+    for pid in pids:
+        folder = f"/proc/{pid}/fd"
+        try:
+            for name in os.listdir(folder):
+                if os.readlink(f"{folder}/{name}").startswith("/memfd:"):
+                    found = os.stat(f"{folder}/{name}")
+                    sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
+        except OSError:  # just ended, or init, which is not for us to see
+            continue
+    return sum(sizes.values())
 
 
 async def established(connection: socket) -> socket:
