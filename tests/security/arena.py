@@ -158,6 +158,7 @@ class Arena:
             "tmp_of_the_host": f"/tmp/host-{mark}",
             "other_file": f"other_{mark}.py",
             "other_secret": f"other-{mark}",
+            "other_request": self.other_request,
             "addresses": _addresses(),
             "ports": [*ports, service.getsockname()[1]],
             "local_ports": [*ports, local.getsockname()[1]],
@@ -209,7 +210,7 @@ def handler(event, context):
             {f"other_{self.mark}.py": other, "shared.txt": "good"},
             Environment={"Variables": {"OTHER": f"other-{self.mark}"}},
         )
-        assert "request" in self.invoke("other")
+        self.other_request = self.invoke("other")["request"]
 
     def create(self, name: str, handler: str, files: dict[str, str], **more: Any) -> None:
         """Make a function and wait until it can be invoked."""

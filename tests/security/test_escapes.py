@@ -154,6 +154,14 @@ def test_a_flood_of_output_is_cut(host: Arena) -> None:
     assert "request" in host.invoke("other")
 
 
+def test_a_response_that_is_too_large_is_an_error_and_the_next_one_is_not(host: Arena) -> None:
+    host.create("talker", "app.handler", {"app.py": "def handler(event, context):\n    return 'x' * event['size']\n"})
+    answer = host.answer("talker", {"size": 7 << 20})
+    assert answer["FunctionError"] == "Unhandled"
+    assert answer["Payload"]["errorType"] == "Function.ResponseSizeTooLarge"
+    assert host.invoke("talker", {"size": 3}) == "xxx"
+
+
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 

@@ -111,7 +111,9 @@ def look(mountinfo: str, own_groups: str) -> Support:
         return Support(tuple(trees))
     if not seen:
         return Support((), "no cgroup file system is mounted")
-    return Support((), "this user may not write to any cgroup; a session of systemd delegates one")
+    return Support(
+        (), "this user may not write to any cgroup (with systemd: systemd-run --user --scope workbench serve)"
+    )
 
 
 class Cgroup:

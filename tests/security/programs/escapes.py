@@ -329,3 +329,16 @@ def plant_links(facts: Facts) -> list[str]:
         os.unlink(path)
     got.attempt("/tmp on the host", lambda: os.stat(facts["tmp_of_the_host"]))
     return got
+
+
+@attack(27, bites="")
+def answer_for_another(facts: Facts) -> list[str]:
+    """The Runtime API takes no answer to an invocation that another environment has, or that there never was."""
+    got = Loot()
+    base = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
+    for request in (facts["other_request"], "00000000-0000-0000-0000-000000000000", "../../x", ""):
+        for action in ("response", "error"):
+            url = f"{base}/invocation/{request}/{action}"
+            got.attempt(url, lambda url=url: urllib.request.urlopen(url, b'"stolen"', 5).status)
+    got.attempt("init/error", lambda: urllib.request.urlopen(f"{base}/init/error", b"{}", 5).status)
+    return got
