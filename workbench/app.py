@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -416,7 +417,7 @@ async def deploy(port: EnginePort, project: Project, template: Path) -> list[str
 
 
 async def lacking(port: EnginePort, names: Iterable[str], project: Project) -> list[str]:
-    """What keeps deployed functions from running on this machine, a line for each that cannot."""
+    """What keeps deployed functions from running, here or in the long run, a line for each."""
     catalogue = Catalogue(project.region, cache_folder())
     backend = (await port.status()).backend
     lines = []
@@ -433,6 +434,8 @@ async def lacking(port: EnginePort, names: Iterable[str], project: Project) -> l
             lines.append(f"{version.name} cannot run here: {runtime} is not among what workbench doctor lists")
         elif found[1]:
             lines.append(f"{version.name} cannot run yet: {found[0]} ({found[1]})")
+        if (note := catalogue.deprecated(runtime, date.today())) is not None:
+            lines.append(f"{version.name}: {note}")
         settings = version.configuration.settings
         if file_systems.file_systems(settings) and not registry.create(backend).capabilities.file_systems:
             lines.append(f"{version.name} cannot run on {backend}, which mounts no file systems: bubblewrap does")

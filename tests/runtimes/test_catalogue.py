@@ -56,4 +56,9 @@ def test_what_is_blocked_follows_from_the_date(tmp_path):
         day = datetime.timedelta(days=1)
         assert [catalogue.blocked("python3.11", at, update=update) for at in (since - day, since)] == [False, True]
     assert catalogue.deprecation("python3.11") == entry["deprecation"]
+    assert catalogue.deprecated("python3.11", entry["deprecation"] - day) is None
+    assert catalogue.deprecated("python3.11", entry["deprecation"]) == (
+        "python3.11 is deprecated since 2027-06-30; no function is given it from 2027-07-31 on; "
+        "no function is updated with it from 2027-08-31 on"
+    )
     assert catalogue.blocked("python2.7", datetime.date(2000, 1, 1), update=True)

@@ -117,6 +117,18 @@ class Catalogue:
         day = self._entries[runtime].get("deprecation")
         return day if isinstance(day, date) else None
 
+    def deprecated(self, runtime: str, day: date) -> str | None:
+        """What becomes of functions with a runtime that AWS no longer supports on that day; None for any other."""
+        entry, since = self._entries[runtime], self.deprecation(runtime)
+        if since is None or since > day:
+            return None
+        blocks = [
+            f"no function is {what} from {entry[key]} on"
+            for key, what in (("block_create", "given it"), ("block_update", "updated with it"))
+            if key in entry
+        ]
+        return "; ".join([f"{runtime} is deprecated since {since}", *blocks])
+
     def blocked(self, runtime: str, day: date, *, update: bool = False) -> bool:
         entry = self._entries[runtime]
         since = entry.get("block_update" if update else "block_create", date.max)
