@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import threading
 import time
@@ -35,6 +36,7 @@ class Engine:
     """A running engine: its endpoint, its own view, its process."""
 
     name: str
+    spares: int
     host: str
     port: int
     remote: EnginePort
@@ -66,7 +68,7 @@ class Engine:
                     await self.remote.stop_environment(one.id)
             await asyncio.sleep(0.01)
 
-    async def spares(self, count: int) -> None:
+    async def wait_for_spares(self, count: int) -> None:
         """Wait until so many wait."""
         await until(lambda: self._waiting(count), f"{count} spares")
 
@@ -84,24 +86,30 @@ async def measure() -> None:
     with ExitStack() as stack:
         plain = stack.enter_context(plain_client())
         engines = [start(stack, name, spares) for name in backends for spares in (0, 1)]
-        clients = {each.name: Client(each.host, each.port) for each in engines}
+        if "bubblewrap" in backends:
+            try:
+                engines += [start(stack, "bubblewrap", spares, network="internet") for spares in (0, 1)]
+            except SystemExit as error:
+                print(f"  without network internet: {error}")
+        clients = {id(each): Client(each.host, each.port) for each in engines}
         plains: list[float] = []
         for each in engines:
-            await each.cold(clients[each.name])
+            await each.cold(clients[id(each)])
             each.seconds.clear(), each.whole.clear(), each.peaks.clear()
         for _ in range(RUNS):
             begun = time.perf_counter()
             await asyncio.to_thread(plain.start)
             plains.append(time.perf_counter() - begun)
             for each in engines:
-                if each.name.endswith("0"):
-                    await each.cold(clients[each.name])
+                if each.spares == 0:
+                    await each.cold(clients[id(each)])
                 else:
-                    await each.spares(1)
-                    await each.cold(clients[each.name])
-                    await each.cold(clients[each.name])  # at once again: a miss
-                    await each.spares(1)
-        print(f"  {RUNS} rounds, one after another in each, network none")
+                    await each.wait_for_spares(1)
+                    await each.cold(clients[id(each)])
+                    await each.cold(clients[id(each)])  # at once again: a miss
+                    await each.wait_for_spares(1)
+        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        print(f"  {RUNS} rounds, one after another in each; network none but where said; load {load}")
         baseline = row("python -m awslambdaric, started -> first next", plains)
         for each in engines:
             report(each, baseline)
@@ -110,26 +118,28 @@ async def measure() -> None:
                 await many(start(inner, name, AT_ONCE, "slow"))
 
 
-def start(stack: ExitStack, backend: str, spares: int, function: str = "hello") -> Engine:
+def start(stack: ExitStack, backend: str, spares: int, function: str = "hello", network: str | None = None) -> Engine:
     env = stack.enter_context(project())
+    env["WORKBENCH_NETWORK"] = network or ("host" if backend == "subprocess" else "none")
     host, port = stack.enter_context(engine(env, backend, function, "--spares", str(spares)))
     facts = json.loads(Path(env["WORKBENCH_STATE"], "endpoint.json").read_text())
     remote = connect(Endpoint(url=facts["url"], key=facts["key"], pid=facts["pid"], state=facts["state"]))
-    return Engine(f"{backend} {spares}", host, port, remote, facts["pid"])
+    name = backend if network is None else f"{backend}, {network}"
+    return Engine(name, spares, host, port, remote, facts["pid"])
 
 
 def report(each: Engine, baseline: float) -> None:
-    backend, spares = each.name.split()
-    words = {"fresh": "made" if spares == "0" else "a miss, made", "spare": "spare, assigned"}
+    backend = each.name
+    words = {"fresh": "made" if each.spares == 0 else "a miss, made", "spare": "spare, assigned"}
     for road, seconds in sorted(each.seconds.items()):
         median = row(f"{backend}: {words[road]} -> first next", seconds, baseline=baseline)
-        if road == "spare":
+        if road == "spare" and backend == "bubblewrap":
             held(f"at most {SPARE_MS:g} ms", median * 1e3 <= SPARE_MS)
             held(f"{SPARE:g} times as fast as the plain client ({baseline / median:.1f})", median * SPARE <= baseline)
-        elif spares == "0" and backend == "bubblewrap":
+        elif each.spares == 0 and backend == "bubblewrap":
             held(f"at most {FRESH:g} times the plain client", median <= FRESH * baseline)
         row(f"{backend}: {words[road].partition(',')[0]}, whole invocation by HTTP", each.whole[road])
-    if spares == "0":
+    if each.spares == 0:
         print(f"  {backend + ': memory of an environment of hello, as REPORT has it':<62} {max(each.peaks)} MB")
 
 
@@ -143,8 +153,8 @@ async def many(each: Engine) -> None:
     before = memory(each.pid)
     await burst(each)
     await each.end_all()
-    await each.spares(AT_ONCE)
-    backend = each.name.split()[0]
+    await each.wait_for_spares(AT_ONCE)
+    backend = each.name
     per_spare = (memory(each.pid) - before) / AT_ONCE
     print(f"  {backend + ': memory of a spare that waits (PSS of all its processes)':<62} {per_spare / 1e6:.1f} MB")
     await burst(each)
@@ -168,7 +178,7 @@ async def burst(each: Engine) -> None:
     starts = sorted((view.started - first) / 1e6 for view in ran if view.started is not None)
     hits = sum(view.why.endswith("; spare") for view in ran)
     cold = sum(view.cold for view in ran)
-    name = f"{each.name.split()[0]}: 0 -> {cold} environments at once, {hits} of them spares"
+    name = f"{each.name}: 0 -> {cold} environments at once, {hits} of them spares"
     print(f"  {name:<62} half running after {statistics.median(starts):.0f} ms, all after {starts[-1]:.0f} ms")
 
 
