@@ -83,7 +83,7 @@ import { createRequire, builtinModules } from "node:module";
 import v8 from "node:v8";
 const require = createRequire(import.meta.url);
 export const handler = async () => ({
-  environ: Object.entries(process.env), argv: process.argv, execArgv: process.execArgv, cwd: process.cwd(),
+  environ: Object.entries(process.env).sort(), argv: process.argv, execArgv: process.execArgv, cwd: process.cwd(),
   url: import.meta.url, globals: Object.getOwnPropertyNames(globalThis).sort(),
   heap: v8.getHeapStatistics().heap_size_limit, title: process.title,
   paths: require("node:module").globalPaths, listeners: process.eventNames().map(String).sort(),

@@ -70,6 +70,10 @@ class BackendHost:
         def run() -> None:
             asyncio.set_event_loop(loop)
             loop.run_forever()
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 

@@ -25,12 +25,27 @@ const assignment = () =>
     request.on("error", reject);
   });
 
+/** Have in memory what loads a function's modules, of both kinds, and what writes its logs. */
+const loadLoaders = async () => {
+  await import("data:text/javascript,export default 1");
+  new module("/ahead.js")._compile("exports.handler = async () => 1;", "/ahead.js");
+  new Date().toISOString();
+};
+
 export const become = async () => {
+  await loadLoaders();
   const { environment, folder } = await assignment();
+  // What stays the same is left alone: to touch TZ has Node.js find out about the time zone again.
   for (const name of Object.keys(process.env)) {
-    delete process.env[name];
+    if (!(name in environment)) {
+      delete process.env[name];
+    }
   }
-  Object.assign(process.env, environment);
+  for (const [name, value] of Object.entries(environment)) {
+    if (process.env[name] !== value) {
+      process.env[name] = value;
+    }
+  }
   process.argv.splice(2);
   process.chdir(folder);
   // Node.js has read NODE_PATH when it started.

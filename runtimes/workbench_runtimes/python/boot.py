@@ -45,6 +45,9 @@ def assignment() -> "dict[str, Any]":
 
     import awslambdaric.__main__  # noqa: F401
 
+    # So that the compiler is in memory: the function's code is compiled each time, nothing can be written beside it.
+    with open(__file__, encoding="utf-8") as file:
+        compile(file.read(), __file__, "exec")
     host, _, port = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")
     loaded = ",".join(sorted({name.partition(".")[0] for name in sys.modules}))
     asking = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
