@@ -1,6 +1,7 @@
 """The events screen: choose, edit, save, fire one or many, watch what comes back."""
 
 import asyncio
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -23,6 +24,10 @@ def fields(face, **values) -> None:
         face.app.screen.query_one(f"#{id}", Input).value = value
 
 
+def names(face) -> list[str]:
+    return [row.name for row in face.app.screen.rows.items]
+
+
 async def many(request):
     number = len(request.payload)
     return InvocationResult(
@@ -38,7 +43,7 @@ async def test_an_event_is_chosen_fired_and_answered(open_face, engine, size):
     async with open_face(size, events=(OTHER, ADA, EVE)) as face:
         await face.press("j", "E")
         assert isinstance(face.app.screen, EventsScreen)
-        assert [row.name for row in face.app.screen.rows.items] == ["hello", "hello-eve", "counter"]
+        assert names(face)[:4] == ["hello", "hello-eve", "counter", "api-gateway-http-get"]
         await face.press("j", "enter")
         assert '"name": "Eve"' in face.text
         await face.press("ctrl+j")
@@ -47,7 +52,7 @@ async def test_an_event_is_chosen_fired_and_answered(open_face, engine, size):
         assert "✓ ok" in face.text
         assert '"message": "Hello, Ada!"' in face.text
         # What was fired is among the events now.
-        assert [row.kind for row in face.app.screen.rows.items][-1] == "history"
+        assert [row.kind for row in face.app.screen.rows.items][3] == "history"
         await face.press("escape", "escape")
         assert face.app.screen is face.main
 
@@ -60,6 +65,19 @@ async def test_it_begins_with_an_event_of_the_function_and_of_no_other(open_face
         await face.press("escape")
         await face.press("E")
         assert face.app.screen.area.text == '{"fired": 1}'
+
+
+async def test_a_sample_is_taken_and_each_invocation_has_its_own_id(open_face, engine):
+    async with open_face(events=(ADA,)) as face:
+        await face.press("j", "E")
+        face.app.screen.rows.select(names(face).index("sqs"))
+        await face.press("enter")
+        assert "sample sqs" in face.text
+        fields(face, count="2")
+        await face.press("ctrl+j")
+        first, second = (json.loads(request.payload)["Records"][0]["messageId"] for request in engine.requests)
+        assert first != second
+        assert len(first) == 36
 
 
 async def test_many_are_counted_split_and_drawn(open_face, engine):
@@ -161,7 +179,7 @@ async def test_an_event_is_saved_and_offered_at_once(open_face, engine, tmp_path
         await face.type("hello-grace")
         await face.press("enter")
         assert (tmp_path / "events" / "hello-grace.json").read_text() == '{"name": "Grace"}'
-        assert [row.name for row in face.app.screen.rows.items] == ["hello", "hello-grace"]
+        assert names(face)[:2] == ["hello", "hello-grace"]
         await face.press("escape", "escape", "f")
         assert "hello-grace" in [event.name for event in face.app._events_of("hello")]
 

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 
 from tests.tui.fake_port import FakeEngine
+from workbench.client.placeholders import fill, has_any
 from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType
 from workbench.tui.load import Class, Load, Plan, histogram, percentiles
 from workbench.tui.order import Order
-from workbench.tui.placeholders import fill, has_any
 
 
 def order(event: str = "{}", qualifier: str | None = None) -> Order:

@@ -17,6 +17,7 @@ from workbench.cli import (
     deploy,
     diff,
     doctor,
+    events,
     fire,
     history,
     keep_warm,
@@ -81,6 +82,7 @@ app.command("publish")(publish.publish)
 app.command("diff")(diff.diff)
 app.add_typer(alias.app, name="alias")
 app.add_typer(concurrency.app, name="concurrency")
+app.add_typer(events.app, name="events")
 app.add_typer(keep_warm.app, name="keep-warm")
 app.command("runtime-mode")(runtime_mode.runtime_mode)
 app.add_typer(runtimes.app, name="runtimes")

@@ -12,11 +12,11 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
+from workbench.client.placeholders import fill, has_any
 from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.tui.order import Order
-from workbench.tui.placeholders import fill, has_any
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort

@@ -18,10 +18,11 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static, TextArea
 
+from workbench.client import placeholders
 from workbench.model.errors import WorkbenchError
 from workbench.model.invocations import InvocationType
 from workbench.model.text import one_line
-from workbench.tui import aws_cli, event_json, placeholders
+from workbench.tui import aws_cli, event_json
 from workbench.tui.commands import events as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
@@ -117,7 +118,7 @@ class EventsScreen(LiveScreen):
         self.query_one("#fire").border_title = Content.styled("3 Fire", "bold")
         self.rows.retitle()
         self.sync(Changed.everything())
-        own = (row for row in self.rows.items if row.whole and (row.kind == "history" or row.style))
+        own = (row for row in self.rows.items if row.whole and (row.kind == "history" or row.style == "strong"))
         if (row := next(own, None)) is not None:
             self._put(row)
         self._judge()
@@ -232,7 +233,7 @@ class EventsScreen(LiveScreen):
 
     def _put(self, row: EventRow) -> None:
         """The event's text into the editor, as an edit that can be undone there."""
-        self._from = f"{row.name}.json" if row.kind == "saved" else "fired before"
+        self._from = {"saved": f"{row.name}.json", "sample": f"sample {row.name}"}.get(row.kind, "fired before")
         self._taken = event_json.editable(row.text)
         area = self.area
         area.replace(self._taken, (0, 0), area.document.end)

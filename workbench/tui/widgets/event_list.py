@@ -1,4 +1,4 @@
-"""Events to fire with: those that are saved, and those that were fired already, the newest first."""
+"""Events to fire with: saved ones, those that were fired already, and samples of what AWS's services send."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from workbench.client.samples import DESCRIPTIONS, sample_event
 from workbench.live.view import InvocationView
 from workbench.model.text import one_line
 from workbench.tui.commands import events as commands
@@ -34,7 +35,7 @@ class EventRow:
 
 
 def event_rows(saved: Iterable[SavedEvent], function: str, past: Iterable[InvocationView]) -> list[EventRow]:
-    """The saved events, those of the function first, then the other events that it was fired with."""
+    """The saved events, those of the function first; then what else it was fired with; then the samples."""
     ordered = sorted(saved, key=lambda event: (not event.fits(function), event.name))
     rows = [
         EventRow("saved", event.name, event.text, style="strong" if event.fits(function) else "") for event in ordered
@@ -51,7 +52,7 @@ def event_rows(saved: Iterable[SavedEvent], function: str, past: Iterable[Invoca
         rows.append(EventRow("history", name, view.event, view.request_id, whole, "bad" if style == "bad" else ""))
         if len(seen) >= _SHOWN:
             break
-    return rows
+    return rows + [EventRow("sample", name, sample_event(name), style="dim") for name in DESCRIPTIONS]
 
 
 class EventList(RowList[EventRow]):
@@ -60,7 +61,6 @@ class EventList(RowList[EventRow]):
     NAME = "Events"
     NUMBER = 1
     EDGE = Edge.NONE
-    EMPTY = "No event is saved and none was fired.\n\n^s in the editor saves the one that stands there."
     COLUMNS = (
         Column("kind", "FROM", 7, keep=80),
         Column("name", "EVENT", 14, keep=100, flex=1),
