@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.conftest import WORKBENCH, Served, Shell
+from tests.endtoend.conftest import WORKBENCH, Served, Shell, eventually
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callab
         (["runtime-mode", "F", "--qualifier", "1"], "Auto\n"),
     ]
     assert [shell.run(*arguments).stdout.decode() for arguments, _ in said] == [words for _, words in said]
+    eventually(lambda: shell.run("history", "list", "--json").stdout.count(b'"why": "keep-warm ping; cold: ') == 2)
 
 
 @pytest.mark.parametrize(
