@@ -113,6 +113,7 @@ async def test_a_schedule_is_of_a_qualifier_and_ends_with_it(made: World, progra
     await made.clock.settle()
     assert [view.version for view in await made.environments()] == ["1"]
     await made.engine.delete_alias("f", "live")
+    await made.engine.create_alias("f", "live", "1")  # another one of that name is not pinged
     await made.clock.advance(120)
     assert program.times == [0]
 
@@ -121,6 +122,7 @@ async def test_a_schedule_ends_with_its_function(made: World, program: Program) 
     await made.engine.put_keep_warm(F, KeepWarm(every=60))
     await made.clock.settle()
     await made.engine.delete_function(F)
+    await made.create()
     await made.clock.advance(120)
     assert program.times == [0]
 
