@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
@@ -165,6 +165,11 @@ async def open_engine(
         keeper = Keeper()
         closing.callback(keeper.close)
         choice = await choose_backend(backend or project.backend)
+        if choice.isolated and (
+            exposed := [name or "all" for name, mode in project.networks.items() if mode == "host"]
+        ):
+            unsafe = f"functions in your own network (unsafe): {', '.join(exposed)}"
+            choice = replace(choice, notes=(*choice.notes, unsafe))
         store = SqliteStore(folder)
         history = HistoryFile(project.state, invocations=project.history_invocations, size=project.history_bytes)
         clock = SystemClock()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from workbench.backends.api import Network
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.engine import Engine, Options
 from workbench.engine.ports import Sender
@@ -113,6 +114,7 @@ async def world(
     sender: Sender | None = None,
     runtimes: FakeRuntimes | None = None,
     room: Callable[[], bool] = lambda: True,
+    networks: Mapping[str, Network] | None = None,
     **options: Any,
 ) -> AsyncIterator[World]:
     clock, listeners = VirtualClock(), FakeListeners()
@@ -120,7 +122,7 @@ async def world(
     store, history = SqliteStore(StateFolder(state)), HistoryFile(state)
 
     async def make_backend(name: str) -> BackendHost:
-        return BackendHost(name, backend)
+        return BackendHost(name, backend, networks)
 
     engine = Engine(
         clock=clock,

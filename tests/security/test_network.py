@@ -102,6 +102,14 @@ def test_the_internet_is_not_the_host_s_loopback(host: Arena, services: str) -> 
 
 
 @pytest.mark.soak
+def test_the_host_s_network_is_labelled_unsafe() -> None:
+    with arena(settings='network = "host"\n') as opened:
+        status = opened.command("status").decode()
+        assert "functions in your own network (unsafe): all" in status
+        assert len(opened.got("control_api", ports=opened.facts["local_ports"])) > 0
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("name", HELPERS)
 def test_each_helper_works_for_an_ordinary_user(name: str) -> None:
     if shutil.which(name) is None:
