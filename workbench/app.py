@@ -578,10 +578,11 @@ def runtime_plugins(project: Project) -> tuple[tuple[str, str, str, tuple[str, .
     return Catalogue(project.region, cache_folder(), project.runtimes).brought()
 
 
-def check_plugin(name: str, checks: Sequence[str], tell: Callable[[str, str, float], None]) -> int:
+def check_plugin(name: str, checks: Sequence[str], tell: Callable[[str, bool, str, float], None]) -> int:
     """Run the conformance kit, or some of its checks, against a backend; how many failed.
 
-    `tell` hears of each: what it holds, what is wrong (empty if nothing is), and the seconds that it took.
+    `tell` hears of each: what it holds, whether that is promised at all, what is wrong (empty if nothing is), and the
+    seconds that it took.
 
     Raises:
         UsageError: there is no such backend or check.
@@ -596,9 +597,9 @@ def check_plugin(name: str, checks: Sequence[str], tell: Callable[[str, str, flo
     failed = 0
     for check in checks or conformance.CHECKS:
         begun = time.monotonic()
-        problem = conformance.problem(check, name)
+        promised, problem = conformance.verdict(check, name)
         failed += bool(problem)
-        tell(check.replace("_", " "), problem, time.monotonic() - begun)
+        tell(check.replace("_", " "), promised, problem, time.monotonic() - begun)
     return failed
 
 

@@ -35,11 +35,12 @@ def test_the_list_for_people(shell: Shell) -> None:
 
 
 def test_a_check_says_what_holds(shell: Shell) -> None:
-    done = shell.run("plugins", "check", "subprocess", "stop_is_idempotent", "usage_is_measured")
+    done = shell.run("plugins", "check", "subprocess", "stop_is_idempotent", "usage_is_measured", "no_network_is_none")
     assert done.returncode == 0, done.stderr
-    first, second, last = done.stdout.decode().splitlines()
+    first, second, third, last = done.stdout.decode().splitlines()
     assert first.startswith("  ✓ stop is idempotent  ")
     assert second.startswith("  ✓ usage is measured  ")
+    assert third == "  – no network is none  (its capabilities do not promise it)"
     assert last == "subprocess: keeps the contract"
 
 

@@ -480,3 +480,11 @@ class Unusable(Broken):
 
     async def health(self) -> Health:
         return Health(usable=False, why="because of a test", mend="mend-it")
+
+
+class RaisesInACallback(OverlooksTheSmall):
+    """Which has nobody to be raised to."""
+
+    def spoil(self, environment: Environment) -> None:
+        super().spoil(environment)
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)

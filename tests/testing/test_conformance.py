@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.broken import BROKEN, Unusable
+from tests.testing.broken import BROKEN, RaisesInACallback, Unusable
 from workbench.backends import cgroups
 from workbench.testing import conformance
 from workbench.testing.kit import NotConforming
@@ -39,6 +39,11 @@ def test_a_broken_backend_is_found_by_its_check_and_by_no_other() -> None:
 async def test_one_that_is_not_usable_says_why(tmp_path: Path) -> None:
     with pytest.raises(NotConforming, match=r"not usable here: because of a test \(mend-it\)"):
         await conformance.run(conformance.CHECKS["usage_is_measured"], Unusable(), tmp_path)
+
+
+async def test_an_exception_in_a_callback_is_named_with_what_failed(tmp_path: Path) -> None:
+    with pytest.raises(NotConforming, match=r"before, a callback raised ZeroDivisionError: .* \(at .*broken.py:\d+\)"):
+        await conformance.run(conformance.CHECKS["usage_is_measured"], RaisesInACallback(), tmp_path)
 
 
 def test_the_command_line_names_each_check() -> None:

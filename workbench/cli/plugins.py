@@ -50,8 +50,11 @@ def check(
     """
     from workbench import app
 
-    def tell(what: str, problem: str, seconds: float) -> None:
-        echo(f"  {'✗' if problem else '✓'} {what}  {seconds:.1f} s" + (f"\n      {problem}" if problem else ""))
+    def tell(what: str, promised: bool, problem: str, seconds: float) -> None:
+        if not promised:
+            echo(f"  – {what}  (its capabilities do not promise it)")
+        else:
+            echo(f"  {'✗' if problem else '✓'} {what}  {seconds:.1f} s" + (f"\n      {problem}" if problem else ""))
 
     failed = app.check_plugin(name, checks or [], tell)
     echo(f"{name}: {f'{failed} of the checks failed' if failed else 'keeps the contract'}")

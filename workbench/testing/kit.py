@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from workbench.backends.api import (
     Backend,
+    Capabilities,
     Environment,
     EnvironmentSpec,
     Exited,
@@ -49,6 +51,21 @@ def check(function: Check) -> Check:
     return function
 
 
+def check_if(promised: Callable[[Capabilities], object]) -> Callable[[Check], Check]:
+    """Make a function one of the checks, of what only some capabilities promise."""
+
+    def register(function: Check) -> Check:
+        @functools.wraps(function)
+        async def ask(subject: Subject) -> None:
+            subject.asked = bool(promised(subject.backend.capabilities))
+            if subject.asked:
+                await function(subject)
+
+        return check(ask)
+
+    return register
+
+
 def expect(holds: object, otherwise: str) -> None:
     """Raise unless it holds."""
     if not holds:
@@ -65,6 +82,8 @@ class Subject:
     guarded: set[tuple[str, str]] = field(default_factory=set)
     #: The id that the last environment should have.
     last_id: str = ""
+    #: Was the check made? What is not promised is not asked.
+    asked: bool = True
 
     @asynccontextmanager
     async def environment(self, *, memory_size: int = 128, network: Network | None = None) -> AsyncIterator[Running]:

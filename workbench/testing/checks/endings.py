@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.model.errors import BackendError
-from workbench.testing.kit import SLEEP, NotConforming, Subject, check, expect, in_time
+from workbench.testing.kit import SLEEP, NotConforming, Subject, check, check_if, expect, in_time
 
 
 @check
@@ -132,10 +132,8 @@ async def closing_the_backend_ends_every_environment(subject: Subject) -> None:
             await program.output.all()
 
 
-@check
+@check_if(lambda has: has.reset)
 async def reset_ends_processes_and_keeps_tmp(subject: Subject) -> None:
-    if not subject.backend.capabilities.reset:
-        return
     code = """
 import os, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

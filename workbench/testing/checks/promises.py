@@ -12,15 +12,13 @@ from contextlib import suppress
 
 from workbench.backends.api import Exited, ExitReason, Network
 from workbench.model.errors import BackendError
-from workbench.testing.kit import PATIENCE, NotConforming, Subject, check, expect, in_time
+from workbench.testing.kit import PATIENCE, NotConforming, Subject, check, check_if, expect, in_time
 
 _BUSY = "print('up', flush=True)\nwhile True: pass"
 
 
-@check
+@check_if(lambda has: has.freeze)
 async def freeze_takes_the_cpu_and_thaw_gives_it_back(subject: Subject) -> None:
-    if not subject.backend.capabilities.freeze:
-        return
     async with subject.environment() as running:
         environment = running.environment
         program = await running.start(_BUSY)
@@ -48,10 +46,8 @@ async def freeze_takes_the_cpu_and_thaw_gives_it_back(subject: Subject) -> None:
         await burns("thawed, it does not go on")
 
 
-@check
+@check_if(lambda has: has.memory_limit)
 async def memory_beyond_the_limit_is_oom(subject: Subject) -> None:
-    if not subject.backend.capabilities.memory_limit:
-        return
     code = "print('up', flush=True)\nheld = []\nwhile True: held.append(b'x' * (1 << 20))"
     async with subject.environment(memory_size=64) as running:
         program = await running.start(code)
@@ -72,10 +68,8 @@ async def usage_is_measured(subject: Subject) -> None:
         expect(25 <= peak <= 128, f"a process that holds 30 MB is measured as {peak} MB")
 
 
-@check
+@check_if(lambda has: has.own_network)
 async def the_listener_is_inside(subject: Subject) -> None:
-    if not subject.backend.capabilities.own_network:
-        return
     code = "import _socket; s = _socket.socket(); s.connect(('127.0.0.1', 9001)); s.send(b'hello'); print(s.recv(9))"
     async with subject.environment() as running:
         listener = running.environment.listener
@@ -91,10 +85,8 @@ async def the_listener_is_inside(subject: Subject) -> None:
             expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
 
 
-@check
+@check_if(lambda has: has.connect)
 async def a_connection_reaches_inside(subject: Subject) -> None:
-    if not subject.backend.capabilities.connect:
-        return
     code = """
 import _socket
 s = _socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(1); print(s.getsockname()[1], flush=True)
@@ -122,10 +114,8 @@ import time; time.sleep(60)
         expect(await still.output.line() == "still", "after a refused connection nothing starts")
 
 
-@check
+@check_if(lambda has: has.mounts)
 async def code_is_mounted_read_only(subject: Subject) -> None:
-    if not subject.backend.capabilities.mounts:
-        return
     code = """
 print(open('/var/task/file').read())
 for path in ('/var/task/new', '/opt/new', '/var/runtime/new', '/new', '/etc/new'):
@@ -140,10 +130,8 @@ open('/tmp/new', 'w').write('x'); print('done')
         expect(lines == ["from the host", "done"], f"the mounts are wrong: {lines}")
 
 
-@check
+@check_if(lambda has: has.late_code)
 async def code_comes_late_and_limits_follow(subject: Subject) -> None:
-    if not subject.backend.capabilities.late_code:
-        return
     code = "held = b'x' * (100 << 20)\nprint('up', flush=True)\nimport time; time.sleep(60)"
     async with subject.environment(memory_size=64) as running:
         if subject.backend.capabilities.mounts:
@@ -165,10 +153,8 @@ async def code_comes_late_and_limits_follow(subject: Subject) -> None:
         expect(95 <= peak <= 256, f"a process that holds 100 MB is measured as {peak} MB after a resize")
 
 
-@check
+@check_if(lambda has: Network.NONE in has.networks)
 async def no_network_is_none(subject: Subject) -> None:
-    if Network.NONE not in subject.backend.capabilities.networks:
-        return
     code = """
 import _socket
 s = _socket.socket(); s.settimeout(3)
@@ -182,10 +168,8 @@ else: print('reached')
             expect(await program.output.line() == "held", "without a network, a server of the host was reached")
 
 
-@check
+@check_if(lambda has: has.isolation)
 async def environments_see_nothing_of_one_another(subject: Subject) -> None:
-    if not subject.backend.capabilities.isolation:
-        return
     word, number = uuid.uuid4().hex[:16], os.getpid()
     secret = subject.folder / "secret"
     secret.write_text("of the host")
