@@ -31,6 +31,7 @@ from workbench.engine.backend_host import BackendHost, loaded
 from workbench.engine.catalogue import Catalogue
 from workbench.engine.clock import SystemClock
 from workbench.engine.engine import Engine, Options
+from workbench.engine.ports import SparesAt
 from workbench.engine.recorder import Recorder
 from workbench.http.runtime_api import RuntimeApi
 from workbench.live.view import EngineStatus
@@ -227,8 +228,7 @@ async def open_engine(
             on_stop=on_stop,
             sender=Sender(project.services, project.region),
             relay=Relay(project.services),
-            spares_folder=_spares_folder(folder),
-            room=_room,
+            spares_at=SparesAt(folder=_spares_folder(folder), disk=StoreThread(_Nothing(), "spares"), room=_room),
         )
         await engine.open(deliver=deliver)
         try:
@@ -249,6 +249,12 @@ def _spares_folder(state: StateFolder) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     own_folder(folder)
     return folder
+
+
+class _Nothing:
+    """What the thread of a store closes, for one that has none."""
+
+    def close(self) -> None: ...
 
 
 def _room() -> bool:

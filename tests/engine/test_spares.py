@@ -99,6 +99,22 @@ class TestHitAndMiss:
         assert spare.spec.opt is not None
         assert list(spare.spec.opt.iterdir()) == []
 
+    async def test_code_in_folders_is_linked_ahead_of_the_next_one(self, one: World) -> None:
+        files = {"app.py": "h", "package/__init__.py": "p", "package/data/x.txt": "x", "lib/y.so": "y"}
+        await one.engine.create_function(NewFunction(name="h", configuration=configured(), code=archive(files)))
+        for _ in range(2):  # linked when it is needed, and before
+            await one.clock.advance(MADE)
+            (spare,) = waiting(one)
+            result = await one.invoke("h")
+            assert (await why(one, result)).endswith("; spare")
+            found = {str(path.relative_to(spare.spec.task)) for path in spare.spec.task.rglob("*") if path.is_file()}
+            assert found == set(files)
+            assert (spare.spec.task / "package").stat().st_mode & 0o777 == 0o755
+            await one.engine.stop_environment(result.environment)
+            await one.clock.advance(MADE)
+            farms = list(spare.spec.task.parent.parent.glob("farm-*"))
+            assert [sorted(path.name for path in farm.iterdir()) for farm in farms] == [["app.py", "lib", "package"]]
+
     async def test_an_update_does_not_reach_what_runs(self, one: World) -> None:
         await one.clock.advance(MADE)
         (spare,) = waiting(one)

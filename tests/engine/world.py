@@ -13,7 +13,7 @@ from typing import Any
 from workbench.backends.api import Network
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.engine import Engine, Options
-from workbench.engine.ports import Sender
+from workbench.engine.ports import Sender, SparesAt
 from workbench.engine.recorder import Recorder
 from workbench.live.view import EngineStatus
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
@@ -28,10 +28,14 @@ from workbench.testing.fakes import FakeBackend, FakeListeners, FakeRuntimes, Pr
 ROLE = "arn:aws:iam::000000000000:role/test"
 
 
+class _Nothing:
+    def close(self) -> None: ...
+
+
 class InlineThread:
     """Runs the store's calls where they are made, so that nothing needs another thread to settle."""
 
-    def __init__(self, store: SqliteStore | HistoryFile) -> None:
+    def __init__(self, store: SqliteStore | HistoryFile | _Nothing) -> None:
         self._store = store
 
     async def run(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -144,8 +148,7 @@ async def world(
         ),
         options=Options(**{"seed": 7, "update_seconds": 0, **options}),
         sender=sender,
-        spares_folder=_folder(state),
-        room=room,
+        spares_at=SparesAt(folder=_folder(state), disk=InlineThread(_Nothing()), room=room),
     )
     await engine.open()
     try:

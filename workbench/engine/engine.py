@@ -43,7 +43,7 @@ from workbench.engine.invocation import Invocation, new_request_id, new_trace_id
 from workbench.engine.keep_warm import Pings
 from workbench.engine.layers import Layers
 from workbench.engine.lineage import MOST, lengthened
-from workbench.engine.ports import ListenerFactory, Runtimes, Sender, ServicesRelay, Store, StoreThread
+from workbench.engine.ports import ListenerFactory, Runtimes, Sender, ServicesRelay, SparesAt, Store, StoreThread
 from workbench.engine.provisioned import ProvisionedEnvironments
 from workbench.engine.queue import EventQueue
 from workbench.engine.recorder import Recorder
@@ -145,8 +145,7 @@ class Engine(AttachedResources, AccountResources):
         on_stop: Callable[[], None] | None = None,
         sender: Sender | None = None,
         relay: ServicesRelay | None = None,
-        spares_folder: Path | None = None,
-        room: Callable[[], bool] = lambda: True,
+        spares_at: SparesAt | None = None,
     ) -> None:
         super().__init__()
         self.live = Live()
@@ -175,8 +174,8 @@ class Engine(AttachedResources, AccountResources):
             account=options.account, concurrency_limit=options.concurrency_limit, scaling_rate=options.scaling_rate
         )
         self._spares = Spares(
-            most=options.spares if spares_folder is not None else 0,
-            folder=spares_folder or Path(),
+            most=options.spares,
+            at=spares_at,
             idle=options.idle_stop,
             life=options.max_life,
             clock=clock,
@@ -184,7 +183,6 @@ class Engine(AttachedResources, AccountResources):
             spawn=self._spawn,
             listeners=listeners,
             hosts=self._hosts,
-            room=room,
         )
         self._services = Services(
             clock=clock,

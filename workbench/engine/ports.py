@@ -348,6 +348,17 @@ class StoreThread(Protocol):
         """Finish what is queued."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparesAt:
+    """Where spares are made: an empty folder on the file system of the code, a thread for what is to be done there, and
+    whether the machine has memory for one more.
+    """
+
+    folder: Path
+    disk: StoreThread
+    room: Callable[[], bool]
+
+
 class Runtimes(Protocol):
     """Finds what realises a runtime identifier on this machine."""
 

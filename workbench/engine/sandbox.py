@@ -28,7 +28,7 @@ from workbench.engine.output import Output
 from workbench.engine.ports import Listener, ListenerFactory, RuntimeLink, ServicesRelay, Serving
 from workbench.engine.registrations import external_extensions
 from workbench.engine.spare import SMALLEST, Spare
-from workbench.engine.trees import Tree, link
+from workbench.engine.trees import Tree
 from workbench.engine.variables import runtime_variables
 from workbench.model.errors import BackendError, NoWorkingDirectory
 from workbench.model.functions import FunctionVersion
@@ -41,10 +41,6 @@ _SERVICES = ("127.0.0.1", 9002)
 #: A peak-memory figure younger than this is good enough for a REPORT line.
 _FRESH_NS = 250_000_000
 
-
-#: Linking so many takes less time than another thread does to begin.
-_FEW_FILES = 20
-_NOTHING = Tree(Path(), (), ())
 
 OnExit = Callable[[ProcessExited], None]
 
@@ -88,7 +84,6 @@ class Sandbox:
         #: The spare that this was, and that again while its runtime waits for its assignment.
         self._spare: Spare | None = None
         self._waiting: Spare | None = None
-        self._linked = 0
         self._closed = False
         self._listener: Listener | None = None
         #: The output of each process, the runtime's under its name; and who is to hear of its end.
@@ -172,8 +167,7 @@ class Sandbox:
             resizing = self._resize(self._environment, spec.memory_size)
             if self._host.capabilities.mounts:
                 self._layout = self._environment.layout
-                self._linked = _count(code, layers)
-                await asyncio.gather(resizing, _fill(spare, code, layers))
+                await asyncio.gather(resizing, spare.fill(code, layers))
             else:
                 self._layout = replace(self._environment.layout, task=str(spec.task), opt=str(spec.opt or ""))
                 await resizing
@@ -472,32 +466,7 @@ class Sandbox:
             if self._spare is not None:
                 if self._spare.output is not None:
                     self._spare.output.close()
-                await _disk(self._spare.remove, self._linked)
-
-
-async def _fill(spare: Spare, code: Tree, layers: Tree | None) -> None:
-    """Put code and layers into the host's folders of a spare."""
-
-    def work() -> None:
-        link(code, spare.folder / "task", spare.folder / "beside-task")
-        link(layers or _NOTHING, spare.folder / "opt", spare.folder / "beside-opt")
-
-    try:
-        await _disk(work, _count(code, layers))
-    except OSError as error:
-        raise BackendError(f"code cannot be linked: {error}") from error
-
-
-def _count(code: Tree, layers: Tree | None) -> int:
-    return len(code.files) + (len(layers.files) if layers is not None else 0)
-
-
-async def _disk(work: Callable[[], None], files: int) -> None:
-    """Work on a few files at once, on many in a thread."""
-    if files <= _FEW_FILES:
-        work()
-    else:
-        await asyncio.to_thread(work)
+                await self._spare.remove()
 
 
 def _ignore(ended: ProcessExited) -> None:

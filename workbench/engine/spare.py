@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from workbench.engine.answers import forbidden
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import ahead
+from workbench.engine.farms import Farms
 from workbench.engine.output import Output
 from workbench.engine.ports import Answer, ExtensionsLink, Listener, ListenerFactory, NextEvent, ResponseSink
-from workbench.engine.trees import LIBRARIES
+from workbench.engine.trees import LIBRARIES, Tree
 from workbench.engine.variables import boot_variables
 from workbench.model.errors import BackendError
 from workbench.model.runtimes import RuntimeVersion
@@ -30,6 +30,7 @@ from workbench.model.runtimes import RuntimeVersion
 SMALLEST = 128
 #: A runtime that has not asked for its assignment by then does not work.
 BOOT_SECONDS = 30.0
+_NOTHING = Tree(Path(), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,15 @@ class Spare:
         runtime: RuntimeVersion,
         host: BackendHost,
         clock: Clock,
-        folder: Path,
+        farms: Farms,
         on_death: Callable[[Spare], None],
     ) -> None:
         self.id = id
         self.kind = kind
         self.runtime = runtime
         self.born = clock.monotonic_ns()
-        self.folder = folder / id
+        self.farms = farms
+        self.folder = farms.folder / id
         #: The modules that its runtime has loaded.
         self.loaded: Collection[str] = ()
         #: Why it cannot be used any more.
@@ -87,9 +89,7 @@ class Spare:
         """
         kind, host = self.kind, self._host
         task, opt = self.folder / "task", self.folder / "opt"
-        for folder in (self.folder, task, opt, task / LIBRARIES, opt / LIBRARIES):
-            folder.mkdir()
-            folder.chmod(0o755)  # functions run as another user
+        await self.farms.make(self.folder, task, opt, task / LIBRARIES, opt / LIBRARIES)
         spec = EnvironmentSpec(
             id=self.id,
             function="",
@@ -180,11 +180,23 @@ class Spare:
                 self.environment.listener.close()
             if self.output is not None:
                 self.output.close()
-            self.remove()
+            await self.remove()
 
-    def remove(self) -> None:
+    async def fill(self, code: Tree, layers: Tree | None) -> None:
+        """Put code and layers into the host's folders.
+
+        Raises:
+            BackendError: it cannot be done.
+        """
+        try:
+            await self.farms.fill(code, self.folder / "task", self.folder / "beside-task")
+            await self.farms.fill(layers or _NOTHING, self.folder / "opt", self.folder / "beside-opt")
+        except OSError as error:
+            raise BackendError(f"code cannot be linked: {error}") from error
+
+    async def remove(self) -> None:
         """Remove the host's folders of what was linked."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        await self.farms.remove(self.folder)
 
     # -- what happens to it
     def _on_event(self, event: ProcessExited | Exited) -> None:

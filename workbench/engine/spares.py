@@ -20,7 +20,8 @@ from workbench.engine import trees
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import ahead_of
-from workbench.engine.ports import ListenerFactory, StoreThread
+from workbench.engine.farms import Farms
+from workbench.engine.ports import ListenerFactory, SparesAt, StoreThread
 from workbench.engine.sandbox import Contents
 from workbench.engine.spare import Kind, Spare
 from workbench.engine.trees import Tree
@@ -64,14 +65,14 @@ class Spares:
     """`take` gives a spare to a cold start, or says why not; `started` tells of each cold start.
 
     `most` bounds the spares of a kind that wait, 0 makes none. `idle` is after how many seconds without a cold start
-    nothing is kept, and `life` how old a spare gets. `room` says whether there is memory for one more.
+    nothing is kept, and `life` how old a spare gets.
     """
 
     def __init__(
         self,
         *,
         most: int,
-        folder: Path,
+        at: SparesAt | None,
         idle: float,
         life: float,
         clock: Clock,
@@ -79,17 +80,16 @@ class Spares:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         listeners: ListenerFactory,
         hosts: Mapping[str, BackendHost],
-        room: Callable[[], bool],
     ) -> None:
-        self._most = most
-        self._folder = folder
+        self._most = most if at is not None else 0
+        self._farms = Farms(at.folder, at.disk) if at is not None else None
+        self._room = at.room if at is not None else lambda: False
         self._idle_ns, self._life_ns = int(idle * 1e9), int(life * 1e9)
         self._clock = clock
         self._thread = thread
         self._spawn = spawn
         self._listeners = listeners
         self._hosts = hosts
-        self._room = room
         self._pools: dict[Kind, _Pool] = {}
         self._runtimes: dict[str, RuntimeVersion] = {}
         #: Why some code is not for spares, as was found when one was taken for it.
@@ -215,8 +215,17 @@ class Spares:
                 async with self._making:
                     if not await self._make(kind, pool):
                         return
+            await self._prepare()
         finally:
             pool.filling = False
+
+    async def _prepare(self) -> None:
+        if self._farms is not None and self.on:
+            async with self._making:
+                try:
+                    await self._farms.prepare()
+                except OSError as error:  # what is not ready is linked when it is needed
+                    _log.warning("code cannot be linked ahead: %s", error)
 
     async def _quiet(self) -> bool:
         """Wait until no cold start is just taking place; False when nothing is to be made any more."""
@@ -232,7 +241,8 @@ class Spares:
         if not self._room():
             pool.trouble = "there is too little memory for one"
             return False
-        spare = Spare(f"s-{uuid.uuid4().hex[:8]}", kind, pool.runtime, pool.host, self._clock, self._folder, self._died)
+        assert self._farms is not None
+        spare = Spare(f"s-{uuid.uuid4().hex[:8]}", kind, pool.runtime, pool.host, self._clock, self._farms, self._died)
         self._own.add(spare)
         try:
             await spare.boot(self._listeners)
@@ -277,6 +287,9 @@ class Spares:
                     del self._pools[kind]
             else:
                 self._fill(kind, pool)
+        if not self._pools and self._farms is not None:
+            self._farms.forget()
+            self._spawn(self._prepare())
 
     def keep(self, arns: Collection[str | None]) -> None:
         """End the spares of runtime versions that no function has any more."""
@@ -301,7 +314,8 @@ class Spares:
         self._pools.clear()
         await asyncio.gather(*map(self._close, list(self._own)))
         async with self._making:  # one that was just being made has gone, too
-            return
+            if self._farms is not None:
+                await self._farms.aclose()
 
     def lines(self) -> tuple[str, ...]:
         """What waits, for people: a line for each kind."""

@@ -57,24 +57,49 @@ def look(root: Path) -> Tree:
 def link(tree: Tree, target: Path, aside: Path) -> None:
     """Make `target`, a folder on the same file system, the same as the tree, by links to its files.
 
-    What is in it and not in the tree goes to `aside`: to move a folder takes microseconds, to remove one milliseconds.
+    The linker's folder goes to `aside` if the tree has none: to move a folder takes microseconds, to remove one
+    milliseconds.
 
     Raises:
         OSError: it cannot be done.
     """
-    libraries = False
+    names = tree.below("")
+    if LIBRARIES not in names:
+        (target / LIBRARIES).rename(aside)
+    _copy(tree, target)
+
+
+def plant(tree: Tree, farm: Path) -> None:
+    """Make a folder that is the same as the tree, for `move`.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    farm.mkdir()
+    _copy(tree, farm)
+
+
+def move(farm: Path, target: Path, aside: Path) -> None:
+    """Move all that was planted to `target`, and what is left over beside `aside`; as `link` else.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    (target / LIBRARIES).rename(aside)  # the linker remembers a place, not the folder that it found there
+    with os.scandir(farm) as entries:
+        for entry in entries:
+            os.rename(entry.path, target / entry.name)
+    farm.rename(aside.with_name(f"{aside.name}-farm"))
+
+
+def _copy(tree: Tree, target: Path) -> None:
     for path, mode in tree.folders:
         folder = target / path
-        if path == LIBRARIES:
-            libraries = True
-        else:
-            folder.mkdir()
+        folder.mkdir(exist_ok=path == LIBRARIES)
         folder.chmod(mode)
     root, place = str(tree.root), str(target)
     for path in tree.files:
         os.link(f"{root}/{path}", f"{place}/{path}", follow_symlinks=False)
-    if not libraries and LIBRARIES not in tree.files:
-        (target / LIBRARIES).rename(aside)
 
 
 def unfit(code: Tree, layers: Tree | None, version: str, loaded: Collection[str], *, mounts: bool) -> str:
