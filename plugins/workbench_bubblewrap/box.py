@@ -250,7 +250,14 @@ class Box:
         if self._spec.network is Network.INTERNET and helper is not None:
             self._uplink = Uplink(helper, self.init)
             self._guard("pgid", str(self._uplink.pid))
-            await self._uplink.up()
+            up = asyncio.ensure_future(self._uplink.up())
+            try:
+                await asyncio.wait((up, self.ended), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                up.cancel()  # of no effect when it is done
+            if not up.done():
+                raise BackendError("the sandbox ended while it was connected to the network")
+            up.result()
 
     async def _abandon(self) -> None:
         if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before

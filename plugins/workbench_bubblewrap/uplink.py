@@ -24,7 +24,7 @@ RESOLVER = "10.0.2.3"
 INTERFACE = "eth0"
 TUN = Path("/dev/net/tun")
 #: Seconds until it must be up; it takes some 30 ms.
-PATIENCE = 10.0
+PATIENCE = 5.0
 _OWNER_OF = 0xB701  # NS_GET_USERNS, ioctl_ns(2)
 _MAX_WORDS = 2048
 

@@ -70,7 +70,7 @@ def children(pid: int) -> list[int]:
 
 
 def uplink_of(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0].rpartition("/")[2] in HELPERS
+    return any(commanded(pid, name) for name in HELPERS)
 
 
 @pytest.mark.parametrize("name", HELPERS)
@@ -101,6 +101,39 @@ async def test_a_helper_that_fails_is_told_in_its_own_words(tmp_path: Path, monk
         assert open_descriptors() == before
 
     await conformance.run(fail, registry.create("bubblewrap"), tmp_path)
+
+
+async def test_a_box_that_ends_meanwhile_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helper works on; nobody has a network for it any more."""
+    idle = tmp_path / "slirp4netns"
+    idle.write_text("#!/bin/sh\nexec sleep 60\n")
+    idle.chmod(0o755)
+    monkeypatch.setattr(uplink, "find", lambda: (Helper("slirp4netns", str(idle)), ""))
+    monkeypatch.setattr(uplink, "PATIENCE", 60)
+
+    async def end(subject: Subject) -> None:
+        async with subject.environment():
+            pass
+        before = open_descriptors()
+        entering = asyncio.ensure_future(subject.environment(network=Network.INTERNET).__aenter__())
+        for _ in range(1000):
+            if helpers := [pid for pid in children(os.getpid()) if uplink_of(pid) or commanded(pid, "sleep")]:
+                break
+            await asyncio.sleep(0.01)
+        assert helpers
+        for pid in (pid for pid in children(os.getpid()) if commanded(pid, "bwrap")):
+            os.kill(pid, 9)
+        with pytest.raises(BackendError, match="the sandbox ended while it was connected"):
+            await asyncio.wait_for(entering, 10)
+        assert not [pid for pid in helpers if alive(pid)]
+        assert subject.guarded == set()
+        assert open_descriptors() == before
+
+    await conformance.run(end, registry.create("bubblewrap"), tmp_path)
+
+
+def commanded(pid: int, name: str) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0].rpartition("/")[2] == name
 
 
 class TestFind:

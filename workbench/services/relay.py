@@ -13,7 +13,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 #: Connections of one environment at a time; more are closed at once.
-MAX_CONNECTIONS = 128
+MAX_CONNECTIONS = 64
 _CHUNK = 65536
 _CONNECT_SECONDS = 10
 
