@@ -175,7 +175,7 @@ class TestWhatTakesTheFreshRoad:
         assert len(waiting(one)) == 1
 
     async def test_code_with_a_module_that_is_loaded(self, one: World) -> None:
-        code = archive({"app.py": "", "simplejson/__init__.py": ""})
+        code = archive({"app.py": "", "json.txt": "no module", "simplejson/__init__.py": ""})
         await one.engine.create_function(NewFunction(name="h", configuration=configured(), code=code))
         await one.clock.advance(MADE)
         for _ in range(2):  # found out, and known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from workbench.engine.ports import ACCEPTED, Answer, NextEvent, ResponseSink
@@ -37,6 +37,13 @@ class Link:
 
     def fail_init(self, error_type: str, body: bytes) -> Answer:
         self.calls.append(("fail_init", error_type, body))
+        return self.answer
+
+    def assignment(self, loaded: Collection[str], reply: Callable[[bytes], None]) -> Answer | None:
+        self.calls.append(("assignment", list(loaded)))
+        if self.answer is ACCEPTED:
+            reply(b'{"folder":"/var/task"}')
+            return None
         return self.answer
 
     def lost(self, reply: Callable[[NextEvent], None]) -> None:

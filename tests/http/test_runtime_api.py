@@ -49,6 +49,37 @@ async def test_what_was_not_read_before_the_connections_were_dropped_is_not_hear
     listener.close()
 
 
+async def test_a_spare_s_runtime_is_told_whose_it_is_and_its_connections_speak_to_another_link_then() -> None:
+    waiting, owner = Link(), Link()
+    listener = await RuntimeApi().open(waiting, None)
+    host, port = listener.address.split(":")
+    runtime = Runtime(waiting, *await asyncio.open_connection(host, int(port)))
+    runtime.send("GET", "/_workbench/assignment", workbench_modules="json,os")
+    assert await runtime.answer() == (
+        200,
+        {"content-type": "application/json", "content-length": "22"},
+        b'{"folder":"/var/task"}',
+    )
+    assert waiting.calls == [("assignment", ["json", "os"])]
+
+    listener.hand_over(owner)
+    assert owner.open == [1]
+    for connection in (runtime, Runtime(owner, *await asyncio.open_connection(host, int(port)))):
+        connection.send("POST", "/2018-06-01/runtime/invocation/id-1/response", b"1")
+        assert (await connection.answer())[0] == 202
+        connection.writer.close()
+    listener.close()
+    assert [call for call in owner.calls if call[0] != "lost"] == [("respond", "id-1", b"1")] * 2
+    assert len(waiting.calls) == 1
+
+
+async def test_who_has_a_function_gets_no_assignment(runtime: Runtime) -> None:
+    runtime.link.answer = Answer(403, "InvalidStateTransition", "State transition is not allowed: assignment")
+    runtime.send("GET", "/_workbench/assignment")
+    status, _, body = await runtime.answer()
+    assert (status, json.loads(body)["errorType"]) == (403, "InvalidStateTransition")
+
+
 async def test_next_waits_and_then_carries_the_event(runtime: Runtime) -> None:
     runtime.send("GET", "/2018-06-01/runtime/invocation/next")
     reply = await asyncio.wait_for(runtime.link.asked, 5)

@@ -14,6 +14,7 @@ LIBRARIES = "lib"
 MAX_FILES = 2000
 #: What an interpreter imports by itself, if it is there.
 _AT_START = "sitecustomize"
+_MODULES = (".py", ".pyc", ".so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,13 @@ class Tree:
         paths = [path for path, _ in self.folders if path.startswith(start)]
         paths += [path for path in self.files if path.startswith(start)]
         return [name for path in paths if "/" not in (name := path[len(start) :])]
+
+    def modules(self, folder: str) -> set[str]:
+        """The names under which Python finds something directly in one of its folders."""
+        packages = {path for path, _ in self.folders}
+        start = f"{folder}/" if folder else ""
+        names = self.below(folder)
+        return {name.partition(".")[0] for name in names if start + name in packages or name.endswith(_MODULES)}
 
 
 def look(root: Path) -> Tree:
@@ -123,8 +131,7 @@ def unfit(code: Tree, layers: Tree | None, version: str, loaded: Collection[str]
         if layers is not None:
             places += [(layers, "python"), (layers, f"python/lib/python{version}/site-packages")]
         for tree, folder in places:
-            for name in tree.below(folder):
-                module = name.partition(".")[0]
+            for module in sorted(tree.modules(folder)):
                 if module == _AT_START or module in loaded:
                     return f"it brings its own {module}"
     return ""
