@@ -71,7 +71,7 @@ async def test_an_environment_is_frozen_thawed_and_made_to_fail_where_it_is_dril
         assert "No line of it is kept." in face.text
         engine.log("from it", env="e-1")
         engine.log("from another", env="e-2")
-        await face.frame()
+        await face.frame(250)
         assert "from it" in face.text
         assert "from another" not in face.text.partition("Log")[2]
         await face.press("z")

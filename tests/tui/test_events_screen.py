@@ -52,6 +52,7 @@ async def test_an_event_is_chosen_fired_and_answered(open_face, engine, size):
         assert "✓ ok" in face.text
         assert '"message": "Hello, Ada!"' in face.text
         # What was fired is among the events now.
+        await face.frame(250)
         assert [row.kind for row in face.app.screen.rows.items][3] == "history"
         await face.press("escape", "escape")
         assert face.app.screen is face.main
@@ -99,6 +100,7 @@ async def test_many_are_counted_split_and_drawn(open_face, engine):
         before = len(engine.requests)
         await face.press("escape", "escape", "F")  # the last order is that of the function
         assert len(engine.requests) == before + 1
+        assert engine.requests[-1].payload == b'{"n": 0}'
 
 
 async def test_while_it_runs_it_is_watched_and_stopped_and_outlives_the_screen(open_face, engine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,9 @@ class Firing(ByHand):
 
     async def _fire(self, order: Order) -> None:
         request = InvokeRequest(
-            function=FunctionRef(order.function, order.qualifier), payload=order.payload, type=order.type
+            function=FunctionRef(order.function, order.qualifier),
+            payload=order.payload(0, time.time(), self.random),
+            type=order.type,
         )
         try:
             result = await self.link.port.invoke(request)

@@ -12,7 +12,6 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
-from workbench.client.placeholders import fill, has_any
 from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
@@ -107,9 +106,7 @@ class Load:
 
     async def _one(self, port: EnginePort, number: int) -> None:
         order = self.plan.order
-        payload = order.payload
-        if has_any(order.event):
-            payload = fill(order.event, number, int(self._wall() * 1000), self._random).encode("utf-8", "replace")
+        payload = order.payload(number, self._wall(), self._random)
         request = InvokeRequest(function=FunctionRef(order.function, order.qualifier), payload=payload, type=order.type)
         try:
             result = await port.invoke(request)

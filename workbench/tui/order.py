@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
+from workbench.client.placeholders import fill
 from workbench.model.invocations import InvocationType
 
 
@@ -16,6 +18,13 @@ class Order:
     event: str
     type: InvocationType
 
-    @property
-    def payload(self) -> bytes:
-        return self.event.encode("utf-8", "replace") if self.event.strip() else b"{}"
+    def text(self, seq: int, wall: float, random: Random) -> str:
+        """The event of one invocation: words in double braces are filled (`workbench.client.placeholders`).
+
+        `seq` counts the invocations from 0, `wall` is the time in epoch seconds.
+        """
+        return fill(self.event, seq, int(wall * 1000), random) if self.event.strip() else "{}"
+
+    def payload(self, seq: int, wall: float, random: Random) -> bytes:
+        """The same, as it is sent."""
+        return self.text(seq, wall, random).encode("utf-8", "replace")

@@ -49,6 +49,8 @@ class EnvironmentDetail(Dialog[None]):
     def __init__(self, view: EnvironmentView) -> None:
         super().__init__()
         self._view = view
+        #: Lines came that the panel does not show.
+        self._stale = True
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
@@ -63,7 +65,9 @@ class EnvironmentDetail(Dialog[None]):
         self.sync(Changed.everything())
 
     def sync(self, changed: Changed) -> None:
-        if changed.logs:
+        self._stale = self._stale or changed.logs
+        if self._stale and changed.tick:
+            self._stale = False
             self._draw_log()
         if not (changed.environments or changed.tick or changed.link):
             return

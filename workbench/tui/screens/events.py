@@ -78,6 +78,8 @@ class EventsScreen(LiveScreen):
         #: What the editor's text came from, and that text.
         self._from = ""
         self._taken = ""
+        #: Invocations came that the list of events does not know.
+        self._stale = True
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -151,7 +153,9 @@ class EventsScreen(LiveScreen):
             for view in mirror.functions.values():
                 names += [f"{view.name}:{qualifier}" for qualifier in (*view.aliases, *view.versions)]
             self.query_one("#target", Input).suggester = SuggestFromList([one_line(name) for name in names])
-        if changed.invocations or changed.link:
+        self._stale = self._stale or changed.invocations or changed.link
+        if self._stale and (changed.tick or changed.link):  # four times a second are enough to look through thousands
+            self._stale = False
             self._list()
         load = self.workbench.load
         if load is None or load.running or changed.tick or changed.link:
@@ -343,7 +347,8 @@ class EventsScreen(LiveScreen):
             self.workbench.say(plan, title="aws CLI", bad=True)
             return
         order = plan.order
+        event = order.text(0, self.workbench.mirror.wall, self.workbench.random)
         text = aws_cli.invoke(
-            order.function, order.qualifier, order.type.value, order.event, endpoint=self.workbench.endpoint
+            order.function, order.qualifier, order.type.value, event, endpoint=self.workbench.endpoint
         )
         self.app.push_screen(Snippet("This invocation with the aws CLI", text))

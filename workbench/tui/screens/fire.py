@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
+from workbench.client.placeholders import fill
 from workbench.live.view import FunctionView
 from workbench.model.invocations import InvocationType
 from workbench.model.names import LATEST
@@ -21,6 +22,7 @@ from workbench.tui.format import size
 from workbench.tui.order import Order
 from workbench.tui.saved import SavedEvent
 from workbench.tui.screens.dialog import Dialog
+from workbench.tui.widgets.json_area import JsonArea
 
 
 class FireDialog(Dialog[Order]):
@@ -94,7 +96,7 @@ class FireDialog(Dialog[Order]):
                         compact=True,
                         id="saved",
                     )
-            yield TextArea(text, id="event", tab_behavior="focus", show_line_numbers=True, soft_wrap=True)
+            yield JsonArea(text, id="event")
             yield Static(id="verdict")
             with Horizontal(classes="buttons"):
                 yield Button(
@@ -107,7 +109,8 @@ class FireDialog(Dialog[Order]):
 
     @property
     def verdict(self) -> event_json.Verdict:
-        return event_json.check(self.query_one(TextArea).text)
+        """Of the text as it is sent."""
+        return event_json.check(fill(self.query_one(TextArea).text, 0, 0, self.workbench.random))
 
     @on(TextArea.Changed)
     def _judge(self) -> None:
