@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import posixpath
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import IO, Any
 
 from workbench.model.errors import BackendError
 from workbench_docker.calls import Calls
+from workbench_docker.configuration import PYTHON
 
 
 class Outfitter:
@@ -72,6 +74,9 @@ async def remove_image(calls: Calls, image: str) -> None:
 
 def _pack(file: IO[bytes], folders: Mapping[str, Path], files: Mapping[str, str]) -> None:
     with tarfile.open(fileobj=file, mode="w") as tar:
+        own = tarfile.TarInfo(posixpath.dirname(PYTHON).lstrip("/"))
+        own.type, own.mode = tarfile.DIRTYPE, 0o755  # else its mode would be the daemon's to choose
+        tar.addfile(own)
         for inside, folder in folders.items():
             tar.add(folder, inside.lstrip("/"), filter=_roots)
         for inside, text in files.items():

@@ -7,10 +7,12 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import NotFound
 
 from tests.endtoend.conftest import Served, Shell
 from tests.images import pythons
@@ -87,7 +89,7 @@ def client(docker_image: str) -> Iterator[Any]:
     client.close()
 
 
-def build(client: Any, base: str, python: str, files: dict[str, str], **config: Any) -> None:
+def build(client: Any, base: str, python: str, files: dict[str, str], **config: Any) -> str:
     """Make the function's image: these files over the image of this machine, and what it says of how it is run."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -104,8 +106,9 @@ def build(client: Any, base: str, python: str, files: dict[str, str], **config: 
     }
     made = client.create_container_from_config({"Image": base, "Cmd": ["/bin/sh"]})
     client.put_archive(made["Id"], "/", buffer.getvalue())
-    client.commit(made["Id"], repository=NAME, conf=says)
+    image: str = client.commit(made["Id"], repository=NAME, conf=says)["Id"]
     client.remove_container(made["Id"])
+    return image
 
 
 @pytest.fixture
@@ -115,13 +118,16 @@ def project(shell: Shell, tmp_path: Path, client: Any, docker_image: str, python
         "function/deep/app.py": CLIENT,
         "opt/extensions/watcher": EXTENSION.format(python=python),
     }
-    build(client, docker_image, python, files)
+    first = build(client, docker_image, python, files)
     root = tmp_path / "project"
     root.mkdir()
     (root / "template.yaml").write_text(TEMPLATE.format(name=NAME))
     shell.env["WORKBENCH_PROJECT"] = str(root)
     yield root
+    shell.run("stop")  # what a container runs cannot be removed
     client.remove_image(NAME, force=True)
+    with suppress(NotFound):  # it had that name to the end
+        client.remove_image(first, force=True)
 
 
 @pytest.mark.docker

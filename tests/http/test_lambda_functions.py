@@ -180,6 +180,20 @@ def test_update_configuration_clears_by_empty_values(create, client):
     assert not answer.keys() & {"KMSKeyArn", "DeadLetterConfig"}
 
 
+def test_a_file_system_is_kept_and_taken_away_by_an_update(create, client):
+    create(VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]})
+    files = [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/files"}]
+    answer = client.update_function_configuration(FunctionName="fn", FileSystemConfigs=files)
+    assert answer["FileSystemConfigs"] == files
+    assert client.get_function_configuration(FunctionName="fn")["FileSystemConfigs"] == files
+    with pytest.raises(
+        client.exceptions.InvalidParameterValueException, match="must be configured to execute in a VPC"
+    ):
+        client.update_function_configuration(FunctionName="fn", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
+    answer = client.update_function_configuration(FunctionName="fn", FileSystemConfigs=[])
+    assert "FileSystemConfigs" not in answer
+
+
 def test_revision_id_guards_an_update(create, client):
     create()
     with pytest.raises(client.exceptions.PreconditionFailedException):
