@@ -124,8 +124,9 @@ class Uplink:
 
 
 def _slirp4netns(path: str, net: str, user: str | None) -> list[str]:
-    given = [] if user is None else ["--userns-path", user]
-    fixed = ["--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path"]
+    # It reads packets that the function may have made up. In a user namespace its own sandbox finds no user to become.
+    given = ["--enable-sandbox"] if user is None else ["--userns-path", user]
+    fixed = ["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp", "--netns-type=path"]
     return [path, *fixed, *given, net, INTERFACE]
 
 

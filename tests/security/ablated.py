@@ -123,6 +123,7 @@ def _() -> None:
         return [*options[: at - 4], "--bind", "/tmp", "/tmp", *options[at + 2 :]]
 
     edit_arguments(change)
+    box_environment.BoxEnvironment._nodes = lambda self: 0  # type: ignore[method-assign]  # the host's are many
 
 
 @mitigation("the size of /tmp")
