@@ -11,6 +11,7 @@ import pytest
 from tests.store.values import version
 from workbench.client import version_diff
 from workbench.client.version_diff import Change, FileChange, SettingChange
+from workbench.model.functions import Code
 
 
 def archive(files: dict[str, bytes]) -> bytes:
@@ -34,6 +35,16 @@ def test_settings_are_named_one_by_one() -> None:
         SettingChange("X", None, "1"),
     ]
     assert [change.change.value for change in found] == ["~", "+", "-", "~", "-", "+"]
+
+
+def test_an_image_is_named_with_its_digest_and_has_no_files() -> None:
+    old = version(code=Code(sha256="ab" * 32, size=0, image="app:1"))
+    assert version_diff.settings(old, old) == []
+    rebuilt = replace(old, code=replace(old.code, sha256="cd" * 32))
+    assert version_diff.settings(old, rebuilt) == [
+        SettingChange("image", "app:1 (sha256:abababababab…)", "app:1 (sha256:cdcdcdcdcdcd…)")
+    ]
+    assert version_diff.files(b"", b"") == version_diff.CodeDiff()
 
 
 def test_files_are_told_apart_by_their_content() -> None:

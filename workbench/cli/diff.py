@@ -35,7 +35,7 @@ def diff(
         async with attach(find_project()) as attached:
             port = attached.port
             old, new = [await port.get_function(FunctionRef(name, ref)) for ref in (before, after)]
-            archives = [await port.code(version.code.sha256) for version in (old, new)]
+            archives = [b"" if one.code.image else await port.code(one.code.sha256) for one in (old, new)]
         settings = version_diff.settings(old, new)
         try:
             code = version_diff.files(*archives)

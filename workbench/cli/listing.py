@@ -71,5 +71,5 @@ def _text(row: dict[str, Any]) -> str:
         for name, targets in row["aliases"].items()
     )
     versions = f"versions {', '.join(row['versions'])}" if row["versions"] else "no versions"
-    facts = f"{row['runtime']:<12} {row['memorySize']:>5} MB {row['timeout']:>4} s  {row['state']:<8}"
+    facts = f"{row['runtime'] or 'image':<12} {row['memorySize']:>5} MB {row['timeout']:>4} s  {row['state']:<8}"
     return f"{row['name']:<24} {facts} {versions}  {aliases}".rstrip()

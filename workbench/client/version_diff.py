@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from workbench.model.functions import FunctionConfiguration, FunctionVersion
+from workbench.model.functions import Code, FunctionConfiguration, FunctionVersion
 
 #: Files of an archive that are looked at, and bytes and lines of a file up to which its lines are compared.
 FILES, BYTES, LINES = 10_000, 128 * 1024, 2_000
@@ -66,8 +66,13 @@ class CodeDiff:
 
 
 def settings(before: FunctionVersion, after: FunctionVersion) -> list[SettingChange]:
-    """The settings that differ, spelled in lower case with spaces; an environment's variables one by one."""
+    """The settings that differ, spelled in lower case with spaces; an environment's variables one by one.
+
+    A container image is one of them, with its digest: what is in it is not compared.
+    """
     found = []
+    if before.code != after.code and (before.code.image or after.code.image):
+        found.append(SettingChange("image", _image(before.code), _image(after.code)))
     for field in fields(FunctionConfiguration):
         old, new = getattr(before.configuration, field.name), getattr(after.configuration, field.name)
         if field.name == "environment":
@@ -78,6 +83,10 @@ def settings(before: FunctionVersion, after: FunctionVersion) -> list[SettingCha
             name = field.name.replace("_", " ")
             found.append(SettingChange(name, _text(old), _text(new)))
     return found
+
+
+def _image(code: Code) -> str | None:
+    return None if code.image is None else f"{code.image} (sha256:{code.sha256[:12]}…)"
 
 
 def _mapping(prefix: str, old: Any, new: Any) -> list[SettingChange]:
@@ -97,7 +106,7 @@ def _text(value: object) -> str | None:
 
 
 def files(before: bytes, after: bytes) -> CodeDiff:
-    """Compare two archives by what their directories say: size and CRC-32 of each file.
+    """Compare two archives by what their directories say: size and CRC-32 of each file. One of no bytes has no files.
 
     Raises:
         zipfile.BadZipFile: one of them is no archive.
@@ -119,6 +128,8 @@ def files(before: bytes, after: bytes) -> CodeDiff:
 
 
 def _directory(archive: bytes) -> dict[str, zipfile.ZipInfo]:
+    if not archive:
+        return {}
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         entries = (info for info in opened.infolist() if not info.is_dir())
         return {info.filename: info for info, _ in zip(entries, range(FILES), strict=False)}

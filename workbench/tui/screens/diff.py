@@ -125,6 +125,8 @@ class DiffScreen(LiveScreen):
         return await asyncio.to_thread(version_diff.files, await self._archive(before), await self._archive(after))
 
     async def _archive(self, version: FunctionVersion) -> bytes:
+        if version.code.image is not None:
+            return b""
         sha256 = version.code.sha256
         if sha256 not in self._archives:
             self._archives[sha256] = await self.workbench.link.port.code(sha256)
