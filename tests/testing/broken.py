@@ -447,6 +447,25 @@ class PromisesANetwork(Promising):
     promised: ClassVar[dict[str, object]] = {"own_network": True}
 
 
+@found_by("the_services_listener_is_inside", "there is no second listener")
+class PromisesServices(Promising):
+    promised: ClassVar[dict[str, object]] = {"services": True}
+
+
+@found_by("file_systems_are_shared_and_last", "a file system cannot be written")
+class PromisesFileSystems(Promising):
+    promised: ClassVar[dict[str, object]] = {"file_systems": True}
+
+
+@found_by("settling_leaves_what_runs", "the output ended")
+class SettlesByEnding(Broken):
+    def spoil(self, environment: Environment) -> None:
+        async def settle() -> None:
+            environment._kill_all(signal.SIGKILL)
+
+        environment.settle = settle  # type: ignore[method-assign]
+
+
 @found_by("no_network_is_none", "a server of the host was reached")
 class PromisesNoNetwork(Promising):
     promised: ClassVar[dict[str, object]] = {"networks": frozenset({Network.NONE})}

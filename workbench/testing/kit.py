@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,9 +86,11 @@ class Subject:
     asked: bool = True
 
     @asynccontextmanager
-    async def environment(self, *, memory_size: int = 128, network: Network | None = None) -> AsyncIterator[Running]:
+    async def environment(
+        self, *, memory_size: int = 128, network: Network | None = None, file_systems: Mapping[str, Path] | None = None
+    ) -> AsyncIterator[Running]:
         """An environment that is stopped at the end; by default on the narrowest network that the backend has."""
-        spec = self.spec(memory_size=memory_size, network=network)
+        spec = replace(self.spec(memory_size=memory_size, network=network), file_systems=file_systems or {})
         environment = await in_time(self.backend.launch(spec), "launch")
         running = Running(environment, self.backend.capabilities.mounts, spec.task)
         try:

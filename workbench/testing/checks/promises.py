@@ -85,6 +85,48 @@ async def the_listener_is_inside(subject: Subject) -> None:
             expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
 
 
+@check_if(lambda has: has.services)
+async def the_services_listener_is_inside(subject: Subject) -> None:
+    code = "import _socket; s = _socket.socket(); s.connect(('127.0.0.1', 9002)); s.send(b'hello'); print(s.recv(9))"
+    async with subject.environment() as running:
+        listener = await in_time(running.environment.take_services(), "take_services")
+        if listener is None:
+            raise NotConforming("services is promised, but there is no second listener")
+        with listener:
+            listener.setblocking(False)
+            program = await running.start(code)
+            loop = asyncio.get_running_loop()
+            connection, _ = await in_time(loop.sock_accept(listener), "a connection from inside")
+            with connection:
+                expect(await loop.sock_recv(connection, 9) == b"hello", "other bytes arrive than were sent")
+                await loop.sock_sendall(connection, b"world")
+                expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
+
+
+@check_if(lambda has: has.file_systems)
+async def file_systems_are_shared_and_last(subject: Subject) -> None:
+    shared = subject.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    shows = {"/mnt/shared": shared}
+    async with subject.environment(file_systems=shows) as first, subject.environment(file_systems=shows) as second:
+        writer = await first.start("open('/mnt/shared/file', 'w').write('from one'); print('written')")
+        expect(await writer.output.line() == "written", "a file system cannot be written")
+        reader = await second.start("print(open('/mnt/shared/file').read())")
+        expect(await reader.output.line() == "from one", "what one environment writes another does not read")
+    kept = [file.read_text() for file in shared.iterdir()]
+    expect(kept == ["from one"], f"after the environments, the host's folder holds {kept}")
+
+
+@check_if(lambda has: has.boost)
+async def settling_leaves_what_runs(subject: Subject) -> None:
+    async with subject.environment() as running:
+        program = await running.start("import sys; print('up', flush=True); import time; time.sleep(0.2); print('on')")
+        await program.output.line()
+        await in_time(running.environment.settle(), "settle")
+        expect(await program.output.line() == "on", "after settle, what ran before does not go on")
+
+
 @check_if(lambda has: has.connect)
 async def a_connection_reaches_inside(subject: Subject) -> None:
     code = """
