@@ -91,6 +91,8 @@ def project() -> Iterator[dict[str, str]]:
 @contextmanager
 def engine(env: dict[str, str], backend: str, function: str = "hello", *more: str) -> Iterator[tuple[str, int]]:
     """A running engine that has run a function; its endpoint's host and port."""
+    if backend == "subprocess":
+        env = {**env, "WORKBENCH_NETWORK": "host"}  # it has no other
     process = subprocess.Popen(
         [WORKBENCH, "serve", "--json", "--port", "0", "--gateway-port", "0", "--backend", backend, *more],
         env=env,
