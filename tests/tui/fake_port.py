@@ -111,11 +111,13 @@ class FakeEngine:
         self.live.apply(ev.AliasChanged(self.now, alias))
         return alias
 
-    def environment(self, id: str, state: State, function: str, *, version: str = LATEST, reason: str = "") -> None:
+    def environment(
+        self, id: str, state: State, function: str, *, version: str = LATEST, reason: str = "", road: str = ""
+    ) -> None:
         self._functions_of[id] = function
-        self.live.apply(
-            ev.EnvironmentChanged(self.now, id, state, reason, function, version, "bubblewrap", 128, 100, 41)
-        )
+        entered = ev.EnvironmentChanged(self.now, id, state, reason, function, version, "bubblewrap", 128, 100, 41)
+        entered.road = road
+        self.live.apply(entered)
 
     def accepted(self, id: str, function: str, env: str, *, cold: bool = False, qualifier=None, event=b"{}") -> None:
         self.live.apply(

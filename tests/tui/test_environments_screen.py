@@ -126,6 +126,16 @@ async def test_it_leads_on(open_face, engine):
         assert engine.stopped_environments == ["e-1"]
 
 
+@pytest.mark.parametrize(
+    ("road", "shown"), [("spare", "of a spare"), ("fresh: no spare was waiting", "fresh: no spare was waiting")]
+)
+async def test_one_says_how_it_was_made(open_face, engine, road, shown):
+    engine.environment("e-1", State.IDLE, "hello", road=road)
+    async with open_face() as face:
+        await face.press("v", "enter")
+        assert shown in face.text
+
+
 async def test_space_holds_list_and_chart(open_face, engine):
     engine.environment("e-1", State.BUSY, "hello")
     async with open_face() as face:

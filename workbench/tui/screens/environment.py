@@ -130,6 +130,7 @@ def _facts(view: EnvironmentView, now: int) -> list[Fact]:
         ("for", age((now - view.since) / 1e9), ""),
         ("", f"{view.function} → {version(view.version)}", "bold"),
         ("backend", view.backend, ""),
+        ("made", "of a spare" if view.road == "spare" else view.road, ""),
         ("pid", str(view.pid) if view.pid is not None else "", ""),
         ("invocations", str(view.invocations), "bold"),
         ("init", milliseconds(view.init_ms) if view.init_ms is not None else "", "$text-accent"),
