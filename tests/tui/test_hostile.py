@@ -1,13 +1,19 @@
 """A function's output can neither drive the terminal nor the app."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from textual.widgets import Input, Select, TextArea
 
 from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import ResourceNotFound
+from workbench.model.functions import Code
 from workbench.model.invocations import InvocationResult, InvocationStatus
+from workbench.model.layers import LayerVersion
+from workbench.model.runtimes import InstalledRuntime, RuntimeOverview
+from workbench.tui import SavedEvent
 
 EVIL = (
     "\x1b]52;c;aGFja2Vk\x07"
@@ -30,12 +36,13 @@ def written(face) -> str:
     return DRAWING.sub("", update.render_segments(face.app.console))
 
 
-def assert_harmless(face) -> None:
+def assert_harmless(face, *, escaped: bool = False) -> None:
+    """With `escaped` it may stand there as JSON writes it, where it is edited and must not be lost."""
     for text in (written(face), face.text):
         left = [c for c in text if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) <= 0x9F or 0x202A <= ord(c) <= 0x202E]
         assert left == []
         text.encode("utf-8")
-        assert "aGFja2Vk" not in text
+        assert escaped or "aGFja2Vk" not in text
 
 
 @pytest.fixture
@@ -135,3 +142,71 @@ async def test_names_are_not_trusted_either(open_face, engine):
         assert_harmless(face)
         await face.press("2", "K")
         assert_harmless(face)
+
+
+@pytest.fixture
+def settings(hostile):
+    """What people and templates bring is evil too: descriptions, variables, layers, runtimes."""
+    evil = EVIL.encode("utf-8", "replace").decode("utf-8")  # what the wire lets through
+    hostile.function("hello", description=evil, environment={"AB": evil, evil: "x"})
+    hostile.function("hello", version="1", description=evil)
+    alias = hostile.alias("hello", "live", "1")
+    hostile.aliases["hello"]["live"] = replace(alias, description=evil)
+    code = Code(sha256=evil, size=1)
+    layer = LayerVersion(name=evil, version=1, code=code, created=1.0, description=evil, license_info=evil)
+    hostile.layers = [layer]
+    installed = InstalledRuntime(runtime="python3.12", version=evil, arn=evil, interpreter=evil)
+    hostile.runtimes = {"python3.12": RuntimeOverview(id="python3.12", versions=(installed,), published="", mend=evil)}
+
+    async def doctor() -> str:
+        return evil
+
+    hostile.doctor = doctor
+    return hostile
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("1", "j", "enter", "c"),
+        ("1", "j", "enter", "m"),
+        ("1", "j", "enter", "r"),
+        ("1", "j", "enter", "2", "e"),
+        ("E",),
+        ("E", "j", "j", "enter"),
+        ("R",),
+        ("R", "2", "Y"),
+        ("L", "2"),
+        ("O",),
+        ("H",),
+        ("T", "enter"),
+    ],
+)
+async def test_settings_show_it_harmless(open_face, settings, keys, size):
+    events = (SavedEvent(EVIL, EVIL), SavedEvent("hello", EVIL))
+    async with open_face(size, events=events, doctor=settings.doctor) as face:
+        for key in keys:
+            await face.press(key)
+        assert face.app.screen is not face.main
+        assert_harmless(face, escaped=keys[-1] == "c")
+
+
+async def test_what_cannot_be_shown_is_not_lost_by_editing_something_else(open_face, settings):
+    evil = settings.versions["hello"]["$LATEST"].configuration.description
+    async with open_face() as face:
+        await face.press("j", "enter", "c")
+        face.app.screen.query_one("#timeout", Input).value = "9"
+        await face.settle()
+        assert "a letter first" in face.text  # the name of a variable is one that AWS refuses
+        area = face.app.screen.query_one(TextArea)
+        area.load_text(next(line for line in area.text.splitlines() if line.startswith("AB=")))
+        await face.press("ctrl+s")
+        configuration = settings.versions["hello"]["$LATEST"].configuration
+        assert (configuration.timeout, configuration.description) == (9, evil)
+        assert configuration.environment == {"AB": evil}
+        await face.press("2", "e")
+        face.app.screen.query_one("#version", Select).value = "$LATEST"
+        await face.press("ctrl+s")
+        alias = settings.aliases["hello"]["live"]
+        assert (alias.version, alias.description) == ("$LATEST", evil)

@@ -12,6 +12,7 @@ from workbench.model.attached import RuntimeManagement
 from workbench.model.errors import UsageError
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, UpdateStatus
 from workbench.model.names import FunctionRef
+from workbench.model.text import one_line
 from workbench.tui.aws_cli import command
 from workbench.tui.format import plural
 
@@ -245,7 +246,7 @@ def _figure(count: int | None) -> str:
 
 def written(variables: dict[str, str]) -> str:
     """`NAME=value`, a line each; a value that would not come back so is written as a string of JSON."""
-    return "\n".join(f"{name}={_value(value)}" for name, value in sorted(variables.items()))
+    return "\n".join(f"{one_line(name)}={_value(value)}" for name, value in sorted(variables.items()))
 
 
 def _value(value: str) -> str:

@@ -12,6 +12,7 @@ from textual.widgets import Input, Label, TextArea
 from workbench.model.functions import FunctionVersion
 from workbench.tui.changes import ConfigurationChange, environments_end, read, without_environment, written
 from workbench.tui.screens.form import Form, Judgement
+from workbench.tui.widgets.field import Field
 
 #: Field, least, most (Lambda API reference, UpdateFunctionConfiguration; Lambda quotas).
 _BOUNDS = (
@@ -43,14 +44,14 @@ class ConfigurationForm(Form):
             field = Input(str(getattr(c, name)), id=name, compact=True, select_on_focus=True, max_length=5)
             yield self.row(label, field, Label(unit, classes="unit"))
         for name in _TEXTS:
-            yield self.row(name, Input(getattr(c, name), id=name, compact=True))
+            yield self.row(name, Field(getattr(c, name), id=name))
         area = TextArea(written(dict(c.environment or {})), id="variables", tab_behavior="focus", soft_wrap=True)
         area.border_title = "environment variables, NAME=value"
         yield area
 
     def judge(self) -> Judgement:
         before = self._latest.configuration
-        values: dict[str, object] = {name: self.query_one(f"#{name}", Input).value for name in _TEXTS}
+        values: dict[str, object] = {name: self.query_one(f"#{name}", Field).text for name in _TEXTS}
         problems = []
         for name, label, least, most in _BOUNDS:
             text = self.query_one(f"#{name}", Input).value.strip()

@@ -20,6 +20,7 @@ from workbench.tui.format import number
 from workbench.tui.observed import Split
 from workbench.tui.widgets.aliases import observed_text
 from workbench.tui.widgets.choice import Choice
+from workbench.tui.widgets.field import Field
 from workbench.tui.widgets.weights import Moved, Presets, WeightBars
 
 _NONE = ""
@@ -84,7 +85,7 @@ class AliasEditor(Vertical):
         yield WeightBars(self._take, self._type_weight)
         with Horizontal(classes="row"):
             yield Label("about")
-            yield Input(id="description", compact=True, placeholder="description")
+            yield Field(id="description", placeholder="description")
         yield Static(id="observed")
         yield Static(id="checks")
         with Horizontal(classes="buttons"):
@@ -116,7 +117,7 @@ class AliasEditor(Vertical):
             version=str(self.query_one("#version", Select).value),
             second=str(second) or None,
             weight=self.query_one("#weight", Input).value,
-            description=self.query_one("#description", Input).value,
+            description=self.query_one("#description", Field).text,
         )
 
     def rebase(self, base: Draft) -> None:
@@ -207,7 +208,8 @@ class AliasEditor(Vertical):
             second = [_NONE, *(name for name in published if name != draft.version)]
             wanted = draft.second or _NONE
             self._choose("#second", second if wanted in second else [*second, wanted], wanted)
-            for id, value in (("#name", draft.name), ("#weight", draft.weight), ("#description", draft.description)):
+            self.query_one("#description", Field).take(draft.description)
+            for id, value in (("#name", draft.name), ("#weight", draft.weight)):
                 field = self.query_one(id, Input)
                 if field.value != value:
                     field.value = value
