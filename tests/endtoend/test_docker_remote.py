@@ -17,7 +17,7 @@ import pytest
 
 from tests.endtoend.conftest import Shell
 from workbench.backends import registry
-from workbench.backends.api import EnvironmentSpec
+from workbench.backends.api import EnvironmentSpec, Host
 from workbench.services.relay import Relay
 from workbench.testing import conformance
 from workbench.testing.kit import Subject
@@ -122,6 +122,27 @@ async def test_nothing_is_mounted_and_the_image_made_for_it_goes_with_the_engine
     await conformance.run(look, backend, tmp_path)
     assert not backend.capabilities.file_systems
     assert mine() == []
+    client.close()
+
+
+async def test_opening_removes_the_images_that_a_dead_engine_left(tmp_path: Path, docker_image: str) -> None:
+    from docker import APIClient
+    from docker.errors import NotFound
+
+    client = APIClient(base_url=daemon.look().daemon.url)  # type: ignore[union-attr]
+    dead = {
+        "workbench.engine": "999999999",
+        "workbench.engine.started": "1",
+        "workbench.engine.namespace": os.readlink("/proc/self/ns/pid"),
+    }
+    made = client.create_container_from_config({"Image": docker_image, "Cmd": ["/"]})["Id"]
+    image = client.commit(made, conf={"Labels": dead})["Id"]
+    client.remove_container(made)
+    backend = registry.create("docker")
+    await backend.open(Host(run_dir=tmp_path, guard=lambda *_: None, unguard=lambda *_: None))
+    await backend.aclose()
+    with pytest.raises(NotFound):
+        client.inspect_image(image)
     client.close()
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from workbench.backends import registry
-from workbench.model.errors import BackendUnavailable
+from workbench.backends.api import EnvironmentSpec
+from workbench.model.errors import BackendError, BackendUnavailable
+from workbench.model.runtimes import RuntimeVersion
 from workbench_docker import calls, daemon, images
+from workbench_docker.backend import DockerBackend
+from workbench_docker.configuration import REMOTE_USER
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,26 @@ def test_what_is_said_of_missing_images(
         monkeypatch.setenv(images.VARIABLE, chosen)
     missing = images.missing(tags)
     assert missing is None if said is None else said in str(missing)
+
+
+def test_where_users_are_mapped_everybody_must_be_let_into_a_file_system(tmp_path: Path) -> None:
+    spec = EnvironmentSpec(
+        id="e",
+        function="f",
+        version="1",
+        runtime=RuntimeVersion.of_image("app"),
+        task=tmp_path,
+        opt=None,
+        memory_size=128,
+        file_systems={"/mnt/files": tmp_path},
+    )
+    backend = DockerBackend()
+    backend._remapped = True
+    tmp_path.chmod(0o755)
+    with pytest.raises(BackendError, match=rf"functions cannot write to {tmp_path} \(chmod o\+rwx {tmp_path}\)"):
+        backend._user(spec)
+    tmp_path.chmod(0o777)
+    assert backend._user(spec) == REMOTE_USER
 
 
 @pytest.mark.parametrize("said", ["soon", "0", "-1", "inf", "nan"])
