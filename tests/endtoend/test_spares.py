@@ -250,6 +250,8 @@ async def test_spares_end_with_their_engine(backend: str, tmp_path: Path) -> Non
             if "1 of 1 waiting" in str((await stage.port.status()).spares):
                 break
             await asyncio.sleep(0.02)
+        await stage.create({"app.py": "def handler(event, context): return event", "folder/x.txt": ""}, name="g")
+        assert (await stage.invoke(name="g")).why.endswith("; spare")
         assert list((tmp_path / "state" / "spares").iterdir())
     assert not list((tmp_path / "state" / "spares").iterdir())
 

@@ -281,6 +281,7 @@ class Engine(AttachedResources, AccountResources):
         ends = [asyncio.ensure_future(env.stopped()) for env in members]
         ends.append(asyncio.ensure_future(self._spares.aclose()))
         await asyncio.wait(ends, timeout=_STOP_SECONDS)
+        await self._spares.clear_away()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

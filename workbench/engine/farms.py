@@ -26,6 +26,7 @@ class Farms:
     def __init__(self, folder: Path, disk: StoreThread) -> None:
         self.folder = folder
         self._disk = disk
+        self._closed = False
         self._ready: dict[Path, Path] = {}
         #: What was put into a spare lately, the last one at the end.
         self._wanted: dict[Path, Tree] = {}
@@ -79,7 +80,8 @@ class Farms:
 
     async def remove(self, folder: Path) -> None:
         """Remove a folder with all that is in it; what cannot be removed goes when the next engine starts."""
-        await self._disk.run(_remove, folder)
+        if not self._closed:
+            await self._disk.run(_remove, folder)
 
     async def aclose(self) -> None:
         """Remove what was linked ahead."""
@@ -87,6 +89,7 @@ class Farms:
         for farm in self._ready.values():
             await self.remove(farm)
         self._ready.clear()
+        self._closed = True
         await self._disk.aclose()
 
 

@@ -314,8 +314,12 @@ class Spares:
         self._pools.clear()
         await asyncio.gather(*map(self._close, list(self._own)))
         async with self._making:  # one that was just being made has gone, too
-            if self._farms is not None:
-                await self._farms.aclose()
+            return
+
+    async def clear_away(self) -> None:
+        """The environments that were spares have ended, too: remove the rest of what was on the disk."""
+        if self._farms is not None:
+            await self._farms.aclose()
 
     def lines(self) -> tuple[str, ...]:
         """What waits, for people: a line for each kind."""
