@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,23 @@ class TestWhatTakesTheFreshRoad:
             assert len(waiting(one)) == 1
             await one.engine.stop_environment(result.environment)
             await one.clock.settle()
+
+    async def test_what_code_is_not_for_spares_depends_on_the_backend(self, one: World) -> None:
+        """Without mounts the linker's path is set before the place of libraries is known."""
+        files = {"app.py": "", "libmine.so": ""}
+        await one.engine.create_function(NewFunction(name="h", configuration=configured(), code=archive(files)))
+        one.backend.capabilities = replace(one.backend.capabilities, mounts=False)
+        await one.clock.advance(MADE)
+        assert "it brings libraries" in (await one.invoke("h")).why
+        other = await one.engine.backend("other")
+        assert other.capabilities is one.backend.capabilities
+        one.backend.capabilities = replace(one.backend.capabilities, mounts=True)
+        await one.clock.advance(1)
+        assert (await one.invoke("h", backend="other")).why == MISS
+        await one.clock.advance(MADE)
+        pending = [one.submit("h", backend="other") for _ in range(2)]
+        await one.clock.settle()
+        assert HIT.rpartition("; ")[2] in {(await each).why.rpartition("; ")[2] for each in pending}
 
     async def test_another_size_of_tmp_is_another_kind(self, one: World) -> None:
         await one.create("h", ephemeral_storage=1024)

@@ -123,7 +123,7 @@ class Spares:
             return f"{name} is read when the runtime starts"
         if version.code.image is not None:
             return "no environment is made ahead for a container image"
-        if (why := self._unfit.get(_content(version))) is not None:
+        if (why := self._unfit.get(_content(version, backend))) is not None:
             return why
         if host is None or runtime is None:
             return NONE_WAITS
@@ -153,13 +153,15 @@ class Spares:
         runtime = contents.runtime
         if runtime.arn != spare.runtime.arn:
             return "the runtime version has changed"
-        mounts = self._hosts[spare.kind.backend].capabilities.mounts
-        why = "its file systems are mounted when it is made" if contents.file_systems else ""
-        why = why or trees.unfit(code, layers, runtime.language_version, spare.loaded, mounts=mounts)
+        if contents.file_systems:
+            return "its file systems are mounted when it is made"
+        backend = spare.kind.backend
+        mounts = self._hosts[backend].capabilities.mounts
+        why = trees.unfit(code, layers, runtime.language_version, spare.loaded, mounts=mounts)
         if why:
             if len(self._unfit) >= _UNFIT:
                 self._unfit.clear()
-            self._unfit[_content(version)] = why
+            self._unfit[_content(version, backend)] = why
         return why
 
     def adopted(self, spare: Spare) -> None:
@@ -186,7 +188,7 @@ class Spares:
             return
         if runtime.ahead and read_at_start(version.configuration) is not None:
             return
-        if _content(version) in self._unfit:
+        if _content(version, host.name) in self._unfit:
             return
         self._runtimes[runtime.arn] = runtime
         kind = _kind(host, runtime, version)
@@ -330,8 +332,9 @@ class Spares:
         )
 
 
-def _content(version: FunctionVersion) -> tuple[str, ...]:
-    return version.runtime_version or "", version.code.sha256, *(layer.sha256 for layer in version.layers)
+def _content(version: FunctionVersion, backend: str) -> tuple[str, ...]:
+    """What decides, with a function's variables, whether a spare can be it."""
+    return backend, version.runtime_version or "", version.code.sha256, *(layer.sha256 for layer in version.layers)
 
 
 def _kind(host: BackendHost, runtime: RuntimeVersion, version: FunctionVersion) -> Kind:
