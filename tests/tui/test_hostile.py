@@ -165,7 +165,6 @@ def settings(hostile):
     return hostile
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL])
 @pytest.mark.parametrize(
     "keys",
     [
@@ -183,9 +182,9 @@ def settings(hostile):
         ("T", "enter"),
     ],
 )
-async def test_settings_show_it_harmless(open_face, settings, keys, size):
+async def test_settings_show_it_harmless(open_face, settings, keys):
     events = (SavedEvent(EVIL, EVIL), SavedEvent("hello", EVIL))
-    async with open_face(size, events=events, doctor=settings.doctor) as face:
+    async with open_face(SMALL, events=events, doctor=settings.doctor) as face:
         for key in keys:
             await face.press(key)
         assert face.app.screen is not face.main

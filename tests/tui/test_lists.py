@@ -75,10 +75,11 @@ async def test_doctor_tells_and_is_asked_again(open_face):
         assert face.app.screen is face.main
 
 
-@pytest.mark.parametrize("verb", ["layers", "settings", "doctor"])
-async def test_the_command_line_opens_them(open_face, verb):
+async def test_the_command_line_opens_them(open_face):
     async with open_face() as face:
-        await face.press("colon")
-        await face.type(verb)
-        await face.press("enter")
-        assert face.app.screen is not face.main
+        for verb, kind in (("layers", LayersScreen), ("settings", SettingsScreen), ("doctor", DoctorScreen)):
+            await face.press("colon")
+            await face.type(verb)
+            await face.press("enter")
+            assert isinstance(face.app.screen, kind)
+            await face.press("escape")

@@ -6,8 +6,9 @@ from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL])
-@pytest.mark.parametrize("keys", [("2",), ("v",), ("enter",), ("E",), ("O",)])
+@pytest.mark.parametrize(
+    ("size", "keys"), [(WIDE, ("2",)), (SMALL, ("v",)), (WIDE, ("enter",)), (WIDE, ("E",)), (SMALL, ("O",))]
+)
 async def test_nothing_is_told_by_colour_alone(open_face, engine, monkeypatch, size, keys):
     monkeypatch.setenv("NO_COLOR", "1")
     engine.function("counter", version="1")

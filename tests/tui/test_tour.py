@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.tui.conftest import SMALL, WIDE
+from tests.tui.conftest import SMALL
 from tests.tui.test_settings_forms import overview
 from workbench.model.errors import EngineGone, TooManyRequests
 from workbench.model.invocations import InvocationResult, InvocationStatus
@@ -58,11 +58,10 @@ def state_of(engine) -> tuple[object, ...]:
     return list(engine.versions["hello"]), configuration, provisioned, reserved, modes, aliases
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL])
-async def test_seven_steps_and_everything_is_as_it_was(open_face, place, size):
+async def test_seven_steps_and_everything_is_as_it_was(open_face, place):
     place.warm("e-1", "hello")
     before = state_of(place)
-    async with open_face(size) as face:
+    async with open_face(SMALL) as face:
         await face.press("T")
         assert isinstance(face.app.screen, TourDialog)
         for title, said in (
