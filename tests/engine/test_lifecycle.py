@@ -171,13 +171,13 @@ async def test_a_caller_in_a_row_waits_for_the_finishing_environment_instead_of_
         while True:
             event = await runtime.next()
             runtime.respond(event.request_id, b"null")
-            await made.clock.sleep(0.01)
+            await made.clock.sleep(0.09)
 
     async with world(tmp_path / "state", program) as made:
         await made.create()
         first = await made.invoke(logs=False)
         second = made.submit(logs=False)
-        await made.clock.advance(0.015)
+        await made.clock.advance(0.095)
         assert (await second).environment == first.environment
         assert len(made.backend.environments) == 1
 
@@ -193,7 +193,7 @@ async def test_an_environment_that_takes_too_long_to_finish_is_not_waited_for(tm
         await made.create(timeout=30)
         first = await made.invoke(logs=False)
         second = made.submit(logs=False)
-        await made.clock.advance(0.03)
+        await made.clock.advance(0.11)
         assert (await second).environment != first.environment
         assert (await made.engine.changes(0)).totals.invocations == 2
 
@@ -535,7 +535,7 @@ async def test_an_invocation_that_is_placed_again_after_an_update_leaves_no_old_
         await made.invoke(logs=False)
         claiming = made.submit(logs=False)
         newest = await made.change()
-        await made.clock.advance(0.03)
+        await made.clock.advance(0.11)
         old = (await claiming).environment
         await made.clock.advance(5)
         assert (await made.invoke(logs=False)).environment != old

@@ -181,7 +181,7 @@ async def test_what_was_throttled_would_run_as_long_as_the_others(tmp_path: Path
     assert foretold.bill.duration == pytest.approx(before.actual.bill.duration * 2.5, rel=0.01)
 
 
-@pytest.mark.parametrize(("afterwards", "cold_starts"), [(0.015, 1), (0.03, 2)])
+@pytest.mark.parametrize(("afterwards", "cold_starts"), [(0.09, 1), (0.11, 2)])
 async def test_an_environment_that_has_answered_is_waited_for_a_moment(
     tmp_path: Path, afterwards: float, cold_starts: int
 ) -> None:

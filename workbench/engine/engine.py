@@ -91,8 +91,9 @@ from workbench.model.runtimes import RuntimeRollout, RuntimeVersion
 P = TypeVar("P", Path, Path | None)
 
 _log = logging.getLogger("workbench.engine")
-#: How long an invocation waits for an environment that is about to finish before it gets a cold start.
-_CLAIM_SECONDS = 0.02
+#: How long an invocation waits for an environment that is about to finish before it gets a cold start. A runtime asks
+#: for its next event within a millisecond; on a busy machine within some tens, where a cold start takes hundreds.
+_CLAIM_SECONDS = 0.1
 #: How long the end of the engine waits for its environments, whatever a backend does.
 _STOP_SECONDS = 20.0
 
