@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
-from workbench.client.recording import Player
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import replay as replay_commands
 from workbench.tui.commands.base import bindings
@@ -27,6 +26,9 @@ from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.shell import Outcome
+
+if TYPE_CHECKING:
+    from workbench.client.recording import Player
 
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.model.environments import EnvironmentState, Fault
 from workbench.tui.openers import Openers
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 
 class ByHand(Openers):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from workbench.client.port import EnginePort
 from workbench.model.attached import RuntimeManagement
 from workbench.model.errors import UsageError
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, UpdateStatus
@@ -15,6 +14,9 @@ from workbench.model.names import FunctionRef
 from workbench.model.text import one_line
 from workbench.tui.aws_cli import command
 from workbench.tui.format import plural
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 #: Seconds that an update may take to settle, and between two looks at whether it has.
 _PATIENCE, _PAUSE = 30.0, 0.1

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.model.errors import UsageError
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.shell import Shell
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 
 class Openers(Shell):

@@ -9,8 +9,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from workbench.client.port import EnginePort
 from workbench.model.attached import ProvisionedStatus, RuntimeManagement, UpdateRuntimeOn
 from workbench.model.errors import ApiError, ResourceConflict, TooManyRequests, UsageError
 from workbench.model.functions import FunctionState, FunctionVersion
@@ -19,6 +19,9 @@ from workbench.model.names import FunctionRef
 from workbench.tui.changes import settled
 from workbench.tui.format import milliseconds, plural
 from workbench.tui.mirror import Mirror
+
+if TYPE_CHECKING:
+    from workbench.client.port import EnginePort
 
 #: Names that the tour takes where they are there, and the alias that it makes.
 HELLO, SLOW, ALIAS = "hello", "slow", "workbench-tour"
