@@ -110,6 +110,7 @@ def test_exit_codes_tell_a_throttle_from_usage_and_from_failure() -> None:
     assert {kind.__name__: kind.exit_code for kind in OURS if kind.exit_code != 2} == {
         "WorkbenchError": 4,
         "DeployError": 4,
+        "NoWorkingDirectory": 4,
         "BackendError": 4,
         "BackendUnavailable": 4,
         "RuntimeUnavailable": 4,
