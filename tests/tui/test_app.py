@@ -138,7 +138,7 @@ async def test_an_engine_that_is_gone_is_started_again_and_what_ran_stays(open_f
         engines.append(FakeEngine(replace(STATUS, pid=4712)))
         engines[-1].function("hello")
 
-    async with open_face(connect=connect, start=start) as face:
+    async with open_face(SMALL, connect=connect, start=start) as face:
         await face.press("S")
         assert engines == [engine]  # it is not gone
         engine.gone = True

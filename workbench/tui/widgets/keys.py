@@ -14,6 +14,8 @@ from textual.widget import Widget
 
 #: Actions that stand at the right, in this order; the first stays however narrow it is.
 LAST = ("app.help", "app.quit", "command_palette")
+#: What there is only while it matters most.
+FIRST = "app.start_engine"
 _MORE = "…"
 
 
@@ -81,7 +83,7 @@ class KeyLine(Widget):
             if binding.show or binding.action in LAST:
                 mine.setdefault(binding.action, self._shown(binding, enabled))
         last = [mine.pop(action) for action in LAST if action in mine]
-        return list(mine.values()), last
+        return sorted(mine.values(), key=lambda shown: shown is not mine.get(FIRST)), last
 
     def _shown(self, binding: Binding, enabled: bool) -> Shown:
         return Shown(binding.key, self.app.get_key_display(binding), binding.description, enabled)
