@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.output import dollars, echo
+from workbench.cli.output import echo
+from workbench.client.money import cost_lines, prices_line
 
 if TYPE_CHECKING:
     from workbench.client.project import Project
@@ -29,24 +29,9 @@ def cost(
     if not found.functions:
         typer.echo("nothing has run yet" if name is None else f"{name} has not run yet", err=True)
         return
-    heads = ("function", "invocations", "GB-s", "requests", "duration", "storage", "provisioned", "total")
-    lines = [
-        (one.function, str(one.invocations), f"{one.gb_seconds:.3f}", *_amounts(one.bill)) for one in found.functions
-    ]
-    if len(lines) > 1:
-        invocations = sum(one.invocations for one in found.functions)
-        gb_seconds = sum(one.gb_seconds for one in found.functions)
-        lines.append(("all", str(invocations), f"{gb_seconds:.3f}", *_amounts(found.total)))
-    widths = [max(len(line[column]) for line in (heads, *lines)) for column in range(len(heads))]
-    for line in (heads, *lines):
-        first, *rest = (
-            cell.ljust(width) if not at else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        echo("  ".join((first, *rest)))
-    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.since))
-    prices = found.prices
-    typer.echo(f"since {since}, at prices of {prices.region} as of {prices.read}, without the free tier", err=True)
+    for line in cost_lines(found):
+        echo(line)
+    typer.echo(prices_line(found), err=True)
 
 
 def _costs(project: Project, name: str | None) -> Costs:
@@ -62,10 +47,6 @@ def _costs(project: Project, name: str | None) -> Costs:
 
     with app.past(project) as history:
         return costs(history.used(), project.prices, name)
-
-
-def _amounts(bill: Bill) -> tuple[str, ...]:
-    return tuple(map(dollars, (bill.requests, bill.duration, bill.storage, bill.provisioned, bill.total)))
 
 
 def _json(found: Costs) -> dict[str, object]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workbench.cli.output import dollars, echo, write_bytes
+from workbench.cli.output import echo, write_bytes
 from workbench.cli.what_if import what_if
+from workbench.client.money import dollars
 from workbench.model.errors import UsageError
 from workbench.model.invocations import InvocationStatus
 

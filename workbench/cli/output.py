@@ -51,13 +51,6 @@ class Progress:
             self._last = -math.inf if over else time.monotonic()
 
 
-def dollars(amount: float) -> str:
-    """An amount in US dollars, as small as those of single invocations are: three digits that count."""
-    if not amount or amount >= 0.1:
-        return f"${amount:.2f}"
-    return f"${amount:.{2 - math.floor(math.log10(amount))}f}"
-
-
 def _harmless(text: str, stream: TextIO) -> str:
     if not stream.isatty():
         return text

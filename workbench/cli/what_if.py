@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli.cost import bill_json
 from workbench.cli.fire import Output
-from workbench.cli.output import dollars, echo, say
+from workbench.cli.output import echo, say
+from workbench.client.money import forecast_lines
 from workbench.model.errors import UsageError
 from workbench.model.history import MAX_INVOCATIONS
 
 if TYPE_CHECKING:
-    from workbench.model.forecast import Forecast, FunctionForecast, Outcome, WhatIf
+    from workbench.model.forecast import Forecast
     from workbench.model.names import FunctionRef
 
 
@@ -53,7 +53,7 @@ def what_if(
         for number, one in enumerate(forecast.functions):
             if number:
                 echo("")
-            _show(forecast, one)
+            echo("\n".join(forecast_lines(forecast, one)))
     for note in forecast.notes:
         say(note)
 
@@ -65,45 +65,6 @@ def _reference(name: str | None) -> FunctionRef | None:
         return None
     name, _, qualifier = name.partition(":")
     return FunctionRef(name, qualifier or None)
-
-
-def _show(forecast: Forecast, one: FunctionForecast) -> None:
-    title = f"{one.function}, {_moment(forecast.since)} to {_moment(forecast.until)}"
-    heads = ("actual", asked(forecast.change))
-    rows = list(zip(_facts(one.actual), _facts(one.what_if), strict=True))
-    first = max(len(title), *(len(name) for (name, _), _ in rows))
-    wide = max(12, *map(len, heads))
-    echo(f"{title:<{first}}  {heads[0]:>{wide}}  {heads[1]:>{wide}}")
-    for (name, actual), (_, other) in rows:
-        echo(f"{name:<{first}}  {actual:>{wide}}  {other:>{wide}}")
-
-
-def asked(change: WhatIf) -> str:
-    """The question as it was typed."""
-    parts = {"provisioned": change.provisioned, "reserved": change.reserved}
-    return " ".join(f"{name}={value}" for name, value in parts.items() if value is not None)
-
-
-def _facts(outcome: Outcome) -> list[tuple[str, str]]:
-    def ms(value: float | None) -> str:
-        return "" if value is None else f"{value:.1f} ms"
-
-    bill = outcome.bill
-    return [
-        ("invocations", str(outcome.invocations)),
-        ("cold starts", str(outcome.cold_starts)),
-        ("throttles", str(outcome.throttles)),
-        ("latency p50", ms(outcome.p50_ms)),
-        ("latency p99", ms(outcome.p99_ms)),
-        ("cost", dollars(bill.total)),
-        ("  requests", dollars(bill.requests)),
-        ("  duration", dollars(bill.duration + bill.storage)),
-        ("  provisioned", dollars(bill.provisioned)),
-    ]
-
-
-def _moment(wall: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
 def _json(forecast: Forecast) -> dict[str, object]:

@@ -48,6 +48,12 @@ class Openers(Shell):
         living = partial(self.mirror.living, name)
         self.push_screen(RuntimeForm(versions, version, attached, overview, living, saved))
 
+    def open_cost(self, name: str, qualifier: str | None = None) -> None:
+        """What a function has cost, and what it would have with other concurrency."""
+        from workbench.tui.screens.cost import CostDialog
+
+        self.push_screen(CostDialog(name, qualifier))
+
     def open_layers(self) -> None:
         """The layer versions that there are."""
         from workbench.tui.screens.layers import LayersScreen

@@ -82,6 +82,13 @@ class Concurrency(Command):
     action = "screen.concurrency"
 
 
+class Cost(Command):
+    """See what this function would have cost on AWS, and what if other concurrency were provisioned or reserved."""
+
+    keys, shown_key, title = "dollar_sign", "$", "Cost and what-if…"
+    action = "screen.cost"
+
+
 class Reload(Command):
     """Ask the engine for versions and aliases again."""
 
@@ -202,6 +209,7 @@ SCREEN: tuple[type[Command], ...] = (
     Configure,
     Runtime,
     Concurrency,
+    Cost,
     Undo,
     Fire,
     FireAgain,

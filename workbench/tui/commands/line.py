@@ -92,6 +92,13 @@ def events(app: WorkbenchApp, target: str) -> None:
     app.open_events(target)
 
 
+@verb(Takes.TARGET)
+def cost(app: WorkbenchApp, target: str) -> None:
+    """See what a function would have cost on AWS, and what if other concurrency were provisioned or reserved."""
+    name, _, qualifier = target.partition(":")
+    app.open_cost(name, qualifier or None)
+
+
 @verb(Takes.FUNCTION, optional=True)
 def environments(app: WorkbenchApp, name: str) -> None:
     """Watch the execution environments and their concurrency, of all functions or of one."""

@@ -340,6 +340,9 @@ class FunctionScreen(LiveScreen):
         row = self.versions.selected
         await self.workbench.open_runtime(self._view.name, row.version if row is not None else LATEST, self._saved)
 
+    def action_cost(self) -> None:
+        self.workbench.open_cost(self._view.name)
+
     def _say_unknown(self) -> None:
         self.workbench.say(self._refused or "The engine has not answered yet.", title=self._view.name, bad=True)
 
