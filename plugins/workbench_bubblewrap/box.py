@@ -235,12 +235,13 @@ class Box:
             raise BackendError(f"cannot put the sandbox into its cgroup: {error}") from error
 
     async def _launched(self) -> None:
-        self.init = await self._info
+        # Shielded: whoever gives the launch up must still hear of init, and of what it sends along.
+        self.init = await asyncio.shield(self._info)
         if self.group is not None and self._bwrap is not None:
             # While init starts: attaching can take longest of all, and until init is ready no code but ours runs.
             self._attaching = asyncio.create_task(asyncio.to_thread(self.group.attach, self._bwrap.pid, self.init))
             await asyncio.shield(self._attaching)
-        listeners = await self._ready
+        listeners = await asyncio.shield(self._ready)
         if listeners:
             self.listener, self.services = listeners
 

@@ -8,9 +8,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +35,7 @@ from workbench.testing import conformance
 from workbench.testing.kit import Subject
 from workbench.testing.suite import BackendConformance
 from workbench_bubblewrap import probe
+from workbench_bubblewrap.box import Box
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -357,3 +360,51 @@ def children(pid: int) -> list[int]:
 
 def parent(pid: int) -> int:
     return int(proc(pid, "stat").rpartition(")")[2].split()[1])
+
+
+async def test_a_launch_that_is_given_up_while_init_says_that_it_is_ready_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes: list[Box] = []
+    cleared: list[Box] = []
+    make, clear = Box.__init__, Box.clear
+
+    def noted(box: Box, *args: Any) -> None:
+        boxes.append(box)
+        make(box, *args)
+
+    async def clear_noted(box: Box) -> bool:
+        cleared.append(box)
+        return await clear(box)
+
+    monkeypatch.setattr(Box, "__init__", noted)
+    monkeypatch.setattr(Box, "clear", clear_noted)
+
+    def waits_for_init(box: Box) -> bool:
+        attached = box.group is None or (box._attaching is not None and box._attaching.done())
+        return box._info.done() and attached
+
+    async def given_up(subject: Subject) -> None:
+        before = set(subject.guarded)
+        for _ in range(20):
+            launching = asyncio.ensure_future(subject.backend.launch(subject.spec()))
+            count = len(boxes)
+            while len(boxes) == count or not waits_for_init(boxes[-1]):  # noqa: ASYNC110  nothing tells of it
+                await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if not boxes[-1]._ready.done():
+                break
+            environment = await launching  # init was quicker
+            await environment.stop(0)
+            assert environment.listener is not None
+            environment.listener.close()
+        time.sleep(0.5)  # noqa: ASYNC251  the loop hears nothing of init, which is ready by then
+        launching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await launching
+        await asyncio.sleep(0.1)
+        assert subject.guarded == before
+        assert cleared == boxes  # each once: a second time would close descriptors that are somebody else's by then
+
+    await conformance.run(given_up, registry.create("bubblewrap"), tmp_path)
