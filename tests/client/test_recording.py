@@ -11,7 +11,7 @@ import pytest
 
 from tests.tui.fake_port import MS, STATUS, FakeEngine
 from workbench.client.recording import Player, Tape, merge, player_port, recorded
-from workbench.live.view import Delta
+from workbench.live.view import CELL_NS, Delta
 from workbench.model.codec import encode
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import ResourceNotFound, UsageError
@@ -143,6 +143,25 @@ async def test_steps_that_come_faster_than_a_face_pulls_all_count(film: Film) ->
     quick.step()
     assert (await quick.changes(1)).t_mono_ns == times[1]
     assert (await quick.changes(1)).empty
+
+
+async def test_it_knows_the_past_that_was_played(film: Film) -> None:
+    player = film.play()
+    assert (await player.past(None)).environments == []
+    begins = (await player.changes(0)).t_mono_ns // CELL_NS
+    film.time.now += 6.0
+    await player.changes(0)
+    told = await player.past("hello")
+    assert (told.begins, told.t_mono_ns // CELL_NS) == (begins, begins + 6 * 4)
+    assert len(told.environments) > 3
+    assert max(told.peaks) <= 1
+    assert (await player.past("other")).environments == []
+    film.time.now += 0.1  # between two deltas the clock goes on
+    assert (await player.changes(0)).t_mono_ns == (await player.past(None)).t_mono_ns
+    while not player.ended:
+        film.time.now += 0.5
+        await player.changes(0)
+    assert len((await player.past(None)).environments) == 20
 
 
 async def test_its_status_says_that_it_is_a_recording(film: Film) -> None:

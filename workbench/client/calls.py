@@ -11,7 +11,7 @@ from workbench.client.port import EnginePort
 from workbench.model.codec import decode, encode
 
 #: Calls that only read, besides those named `get_` and `list_`.
-_READING = frozenset({"account", "changes", "code", "costs", "metrics", "status", "what_if"})
+_READING = frozenset({"account", "changes", "code", "costs", "metrics", "past", "status", "what_if"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from workbench.client.layers import LayerPort
 from workbench.client.resources import ResourcePort
-from workbench.live.view import Delta, EngineStatus
+from workbench.live.view import Delta, EngineStatus, Past
 from workbench.model.account import AccountSettings
 from workbench.model.cost import Costs
 from workbench.model.environments import Fault
@@ -224,6 +224,9 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
     # -- live
     async def changes(self, since: int) -> Delta:
         """What changed since sequence number `since`; 0 gives everything there is. Answers at once."""
+
+    async def past(self, function: str | None) -> Past:
+        """The last ten minutes of the environments and of concurrency, of one function or of all (docs/live.md)."""
 
     async def metrics(self) -> str:
         """The metrics of every function, as Prometheus reads them (docs/live.md)."""

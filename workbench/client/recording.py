@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.client.port import EnginePort
-from workbench.live.view import CELLS, FORMAT, Cell, Delta, EngineStatus
+from workbench.live.past import PastOfDeltas
+from workbench.live.view import CELLS, FORMAT, Cell, Delta, EngineStatus, Past
 from workbench.model.codec import decode, decode_json, encode, encode_json
 from workbench.model.errors import ResourceNotFound, UsageError
 from workbench.model.functions import Alias, FunctionVersion
@@ -180,6 +181,7 @@ class Player:
         self._next: Delta | None = first
         self._next_at = 0
         self._last, self._last_at = first, 0
+        self._past = PastOfDeltas()
         self._position = 0.0
         self._moved = now()
         #: Changes to go to that nobody has pulled yet: keys may come faster than a face pulls.
@@ -229,12 +231,21 @@ class Player:
             taken += 1
             self._advance()
         if delta is not None:
+            self._past.take(delta)
             return delta
-        ahead = max(0, int(self._position) - self._last_at) if self._next is not None else 0
-        last = self._last
+        ahead, last = self._ahead, self._last
         return Delta(
             seq=last.seq, t_mono_ns=last.t_mono_ns + ahead, wall=last.wall + ahead / 1e9, totals=replace(last.totals)
         )
+
+    @property
+    def _ahead(self) -> int:
+        """Nanoseconds since the last delta."""
+        return max(0, int(self._position) - self._last_at) if self._next is not None else 0
+
+    async def past(self, function: str | None) -> Past:
+        """What has been played of the last ten minutes."""
+        return self._past.told(self._last.t_mono_ns + self._ahead, function)
 
     async def list_versions(self, name: str) -> tuple[FunctionVersion, ...]:
         return self._of(name).versions

@@ -60,7 +60,7 @@ from workbench.engine.stream import RATE, Stream
 from workbench.engine.what_if import Recorded, forecast
 from workbench.live.exposition import exposition
 from workbench.live.reducer import Live
-from workbench.live.view import Delta, EngineStatus
+from workbench.live.view import Delta, EngineStatus, Past
 from workbench.model import events as ev
 from workbench.model import file_systems
 from workbench.model.account import AccountSettings
@@ -149,7 +149,7 @@ class Engine(AttachedResources, AccountResources):
         spares_at: SparesAt | None = None,
     ) -> None:
         super().__init__()
-        self.live = Live()
+        self.live = Live(began=clock.monotonic_ns())
         self.options = options
         self._clock = clock
         self._store = store
@@ -922,6 +922,9 @@ class Engine(AttachedResources, AccountResources):
 
     async def changes(self, since: int) -> Delta:
         return self.live.changes(since, self._clock.monotonic_ns(), self._clock.time())
+
+    async def past(self, function: str | None) -> Past:
+        return self.live.past(function, self._clock.monotonic_ns())
 
     async def metrics(self) -> str:
         return exposition(self.live.functions())

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from workbench.live import metrics
 from workbench.live.metrics import Figures
+from workbench.live.past import PastKeeper
 from workbench.live.view import (
     CELL_NS,
     CELLS,
@@ -18,6 +19,7 @@ from workbench.live.view import (
     FunctionView,
     InvocationView,
     LogView,
+    Past,
     PhaseView,
     Totals,
 )
@@ -63,9 +65,12 @@ class _Table(OrderedDict[str, tuple[int, Any]]):
 
 
 class Live:
-    """The reduced state. `apply` takes one event; `changes` answers one delta."""
+    """The reduced state. `apply` takes one event; `changes` answers one delta, `past` what was before.
 
-    def __init__(self, *, logs: int = 10_000, invocations: int = 2_000) -> None:
+    `began` is when the engine did, in clock nanoseconds; without it, with the first event.
+    """
+
+    def __init__(self, *, logs: int = 10_000, invocations: int = 2_000, began: int | None = None) -> None:
         self.seq = 0
         self.totals = Totals()
         self._functions = _Table()
@@ -84,6 +89,7 @@ class Live:
         self._gone_floor = 0
         self._ended: deque[str] = deque()
         self._cell_seqs: dict[str, deque[int]] = {}
+        self._past = PastKeeper(None if began is None else began // CELL_NS)
         self._apply: dict[type, Callable[[Any], None]] = {
             ev.FunctionChanged: self._function_changed,
             ev.FunctionDeleted: self._function_deleted,
@@ -104,6 +110,8 @@ class Live:
     def apply(self, event: ev.Event) -> None:
         """Take one event in."""
         self.seq += 1
+        if self._past.begins is None:
+            self._past.begins = event.t // CELL_NS
         self._apply[event.__class__](event)
 
     # -- functions
@@ -144,6 +152,7 @@ class Live:
     def _function_deleted(self, event: ev.FunctionDeleted) -> None:
         if event.version is None:
             self._versions.pop(event.function, None)
+            self._past.deleted(event.t, event.function)
             if self._functions.pop(event.function, None):
                 self._forget("functions", event.function)
         elif view := self._function(event.function):
@@ -201,7 +210,9 @@ class Live:
             self._ended.append(event.id)
             if len(self._ended) > GONE_ENVIRONMENTS:
                 old = self._ended.popleft()
-                self._environments.pop(old, None)
+                if (forgotten := self._environments.pop(old, None)) is not None:
+                    self._past.cell(old, forgotten[1].timeline[-1])
+                    self._past.forget(forgotten[1])
                 self._cell_seqs.pop(old, None)
                 self._forget("environments", old)
 
@@ -223,6 +234,8 @@ class Live:
             cell.last = view.state
             seqs[-1] = self.seq
             return
+        if view.timeline:
+            self._past.cell(view.id, view.timeline[-1])
         seen = [view.state] if previous is view.state else [previous, view.state]
         view.timeline.append(Cell(index, seen, view.state))
         seqs.append(self.seq)
@@ -252,10 +265,12 @@ class Live:
         self._invocations.touch(event.request_id, self.seq, view)
         self.totals.invocations += 1
         self.totals.running += 1
+        self._past.running(event.t, self.totals.running)
         self.totals.cold_starts += event.cold
         if function is not None:
             function.invocations += 1
             function.running += 1
+            self._past.running_of(event.t, function.name, function.running)
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
             view.memory_size = function.memory_size
@@ -280,6 +295,7 @@ class Live:
             return
         begun = self._open.pop(event.request_id)
         self.totals.running -= 1
+        self._past.running(event.t, self.totals.running)
         self.totals.errors += failed
         self.totals.billed_ms += event.billed_ms
         view.status, view.finished = event.status, event.t
@@ -291,6 +307,7 @@ class Live:
         if begun is not None and self._functions.view(view.function) is begun[0]:
             function, found, provisioned = begun
             function.running -= 1
+            self._past.running_of(event.t, function.name, function.running)
             function.errors += failed
             function.duration_ms += event.duration_ms
             function.billed_ms += event.billed_ms
@@ -400,6 +417,13 @@ class Live:
                 if key not in tables[kind]:  # it may have come back
                     delta.gone.setdefault(kind, []).append(key)
         return delta
+
+    def past(self, function: str | None, t: int) -> Past:
+        """The ten minutes before a moment of the clock, of one function or of all."""
+        living = [view for _, view in self._environments.values()]
+        for view in living:
+            self._past.cell(view.id, view.timeline[-1])
+        return self._past.told(t, function, living)
 
     def _since(self, view: EnvironmentView, since: int) -> EnvironmentView:
         cells = 0

@@ -185,6 +185,33 @@ class Delta:
         return not (self.full or self.functions or self.environments or self.invocations or self.logs or self.gone)
 
 
+@dataclass(slots=True)
+class PastEnvironment:
+    """An environment in the past: a character for each cell from `first` on, until its last change (docs/live.md).
+
+    `view` is there if the live view has this environment no longer; it has no timeline.
+    """
+
+    id: str
+    first: int
+    cells: str
+    view: EnvironmentView | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Past:
+    """The last ten minutes before `t_mono_ns`, or as much of them as is known.
+
+    `begins` is the first cell that is known. `peaks` has the greatest number of invocations that ran at once in each
+    cell from there to now. `environments` are those that were there at any time since.
+    """
+
+    t_mono_ns: int
+    begins: int
+    peaks: list[int]
+    environments: list[PastEnvironment]
+
+
 #: What the faces may show of the engine itself.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:

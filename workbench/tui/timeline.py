@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from operator import attrgetter
 
+from workbench.live.past import PASSING, telling
 from workbench.live.view import CELL_NS, Cell, EnvironmentView
 from workbench.model.environments import EnvironmentState
 
-#: What a column that saw several states shows: the first of these, else the state at its end.
-_TELLING = (
-    EnvironmentState.FAILED,
-    EnvironmentState.STOPPED,
-    EnvironmentState.STOPPING,
-    EnvironmentState.CREATING,
-    EnvironmentState.INIT,
-    EnvironmentState.BUSY,
-)
-#: States that only lead somewhere: carried into a cell from the one before, they give way to what they led to.
-_PASSING = frozenset({EnvironmentState.CREATING, EnvironmentState.INIT, EnvironmentState.STOPPING})
 _index = attrgetter("index")
 
 
@@ -43,10 +32,10 @@ def columns(view: EnvironmentView, now: int, count: int, zoom: int = 1) -> list[
         seen: list[EnvironmentState] = []
         while position < len(cells) and cells[position].index < end:
             cell = cells[position]
-            seen += cell.seen[1:] if state in _PASSING and cell.seen[:1] == [state] and cell.seen[1:] else cell.seen
+            seen += cell.seen[1:] if state in PASSING and cell.seen[:1] == [state] and cell.seen[1:] else cell.seen
             state = cell.last
             position += 1
-        shown.append(_telling(seen, state))
+        shown.append(telling(seen, state))
         if state is not None and state.final:
             state = None
     return shown
@@ -82,10 +71,3 @@ def _before(view: EnvironmentView, first: int, position: int) -> EnvironmentStat
     if view.created // CELL_NS < view.timeline[0].index:
         return view.timeline[0].seen[0]  # older cells were forgotten; the first of a cell's states came from before it
     return None
-
-
-def _telling(seen: Iterable[EnvironmentState], last: EnvironmentState | None) -> EnvironmentState | None:
-    for state in _TELLING:
-        if state in seen:
-            return state
-    return last
