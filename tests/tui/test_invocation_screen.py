@@ -206,27 +206,18 @@ async def test_the_request_id_and_the_aws_cli_are_copied(open_face, cold):
         assert "lambda invoke" in face.text
 
 
-async def test_x_exports_everything_and_overwrites_nothing(open_face, cold, tmp_path, monkeypatch):
+async def test_its_export_has_everything(open_face, cold, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    cold.records[ID] = record(b'{"name":"Ada","more":"than the live view keeps"}', response=b"not JSON")
     finish(cold)
     async with open_face() as face:
-        await face.press("3", "enter", "x", "x")
-        assert sorted(path.name for path in tmp_path.iterdir()) == [f"invocation-{ID}-2.json", f"invocation-{ID}.json"]
-        content = json.loads((tmp_path / f"invocation-{ID}.json").read_text())
-        assert content["invocation"]["event"] == {"name": "Ada"}
-        assert content["invocation"]["response"] == {"statusCode": 200}
-        assert [line["text"] for line in content["log"]][1:] == ["fetched", "stored"]
-        assert content["environment"]["id"] == "e-1"
-
-
-async def test_an_export_that_cannot_be_written_is_a_notice(open_face, cold, tmp_path, monkeypatch):
-    finish(cold)
-    monkeypatch.chdir(tmp_path)
-    async with open_face() as face:
-        await face.press("3", "enter")
-        tmp_path.rmdir()
-        await face.press("x")
-        assert face.said[-1].startswith("FileNotFoundError")
+        await face.press("3", "enter", "X", "j")
+        content = json.loads((tmp_path / "workbench-invocation.json").read_text())
+        assert content["Invocation"]["RequestId"] == ID
+        assert content["Invocation"]["Event"] == {"name": "Ada", "more": "than the live view keeps"}
+        assert content["Invocation"]["Response"] == "not JSON"
+        assert [line["Text"] for line in content["Logs"]][1:] == ["fetched", "stored"]
+        assert content["Environment"]["EnvironmentId"] == "e-1"
 
 
 async def test_it_leads_to_its_environment_and_its_function(open_face, cold):

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 import workbench.tui
 
 #: The files of the app between its ground and itself.
-PARTS = ("openers", "by_hand", "firing")
+PARTS = ("exporting", "openers", "by_hand", "firing")
 TEXTUAL = Path(inspect.getfile(textual)).parent
 OURS = Path(inspect.getfile(workbench.tui)).parent
 #: Meant to be set or overridden by those who derive from it.

@@ -92,7 +92,8 @@ class WorkbenchApp(Firing):
             return self.replay is None and not isinstance(self.focused, (Input, TextArea))
         if action == "start_engine":
             return self.startable and not isinstance(self.focused, (Input, TextArea))
-        return action not in ("help", "switch_theme", "command_line") or not isinstance(self.focused, (Input, TextArea))
+        letters = ("help", "switch_theme", "command_line", "export")
+        return action not in letters or not isinstance(self.focused, (Input, TextArea))
 
     # -- frames
     async def _keep_pulling(self, period: float) -> None:
@@ -233,9 +234,8 @@ class WorkbenchApp(Firing):
         self.theme = LIGHT if self.current_theme.dark else DARK
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Of Textual's own commands, the two that ours lack."""
+        """Of Textual's own commands, the one that ours lack."""
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
-        yield SystemCommand("Screenshot", "Save a picture of the screen as SVG", lambda: self.deliver_screenshot())
 
 
 __all__ = ["FRAMES", "Outcome", "WorkbenchApp"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
@@ -76,6 +76,22 @@ class Load:
     @property
     def failed(self) -> int:
         return sum(self.failures.values())
+
+    def figures(self) -> dict[str, Any]:
+        """All that was counted, for an export; durations in milliseconds, as they came."""
+        return {
+            "FunctionName": self.plan.order.function,
+            "Qualifier": self.plan.order.qualifier,
+            "Count": self.plan.count,
+            "Done": self.done,
+            "Succeeded": self.succeeded,
+            "Throttled": self.throttled,
+            "ColdStarts": self.cold,
+            "Failures": dict(self.failures),
+            "ExecutedVersions": dict(self.versions),
+            "Seconds": self.seconds,
+            "Durations": self.durations,
+        }
 
     def stop(self) -> None:
         """Begin nothing more; what is under way is waited for."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from workbench.model.errors import UsageError
 from workbench.model.runtimes import RuntimeOverview
+from workbench.tui.exporting import Exporting
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
-from workbench.tui.shell import Shell
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
 
 
-class Openers(Shell):
+class Openers(Exporting):
     """Screens are loaded when they are first opened. There is a main screen below them all."""
 
     # -- opening

@@ -33,13 +33,6 @@ class ShowCli(Command):
     action = "screen.show_cli"
 
 
-class Export(Command):
-    """Write everything that is known of it to a JSON file in the folder from which Workbench was started."""
-
-    keys, shown_key, title, footer = "x", "x", "Export as JSON", "export"
-    action = "screen.export"
-
-
 class GoEnvironment(Command):
     """Open the environment that it ran in."""
 
@@ -108,7 +101,6 @@ SCREEN: tuple[type[Command], ...] = (
     EditReplay,
     CopyId,
     ShowCli,
-    Export,
     GoEnvironment,
     GoFunction,
     Timing,

@@ -22,6 +22,7 @@ class Takes(Enum):
     TARGET = "FUNCTION[:QUALIFIER]"
     ENVIRONMENT = "ENVIRONMENT"
     INVOCATION = "REQUEST-ID"
+    FORMAT = "FORMAT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,15 @@ def invocation(app: WorkbenchApp, id: str) -> None:
     app.open_invocation(id)
 
 
+@verb(Takes.FORMAT, optional=True)
+def export(app: WorkbenchApp, format: str) -> None:
+    """Write what is shown to a file: the rows of the focused list, or the whole screen."""
+    if format:
+        app.export(format)
+    else:
+        app.action_export()
+
+
 @verb(Takes.NOTHING)
 def deploy(app: WorkbenchApp, _: str) -> None:
     """Deploy the functions of this project's template."""
@@ -244,6 +254,8 @@ def _names(takes: Takes, mirror: Mirror) -> dict[str, str]:
     if takes is Takes.INVOCATION:
         newest = reversed(mirror.invocations.items())
         return {id: f"{view.status.value}  {view.function}" for id, view in newest}
+    if takes is Takes.FORMAT:
+        return {"csv": "rows", "json": "rows, or all of the screen", "svg": "a picture of the screen"}
     return {}
 
 

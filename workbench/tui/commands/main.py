@@ -180,6 +180,13 @@ class Tour(Command):
     action = "app.tour"
 
 
+class Export(Command):
+    """Write what is shown to a file: the rows of the list with the focus, or all of the screen, or its picture."""
+
+    keys, shown_key, title = "X", "X", "Export…"
+    action = "app.export"
+
+
 class SwitchTheme(Command):
     """Switch between the dark and the light theme."""
 
@@ -227,4 +234,4 @@ SCREEN: tuple[type[Command], ...] = (
     Back,
 )
 #: Of the app, on every screen.
-APP: tuple[type[Command], ...] = (StartEngine, Tour, CommandLine, SwitchTheme, Help, Quit)
+APP: tuple[type[Command], ...] = (StartEngine, Tour, CommandLine, Export, SwitchTheme, Help, Quit)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
+from workbench.tui.contents import contents
 from workbench.tui.mirror import Changed
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Dialog(ModalScreen[Result]):
 
     def sync(self, changed: Changed) -> None:
         """The mirror changed."""
+
+    def document(self) -> dict[str, Any]:
+        """What is shown as data, for an export."""
+        return contents(self)
 
     def action_close(self) -> None:
         self.dismiss(None)

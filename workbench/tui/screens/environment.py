@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -43,7 +44,7 @@ class EnvironmentDetail(Dialog[None]):
         #log { height: 1fr; }
     }
     """
-    BINDINGS = bindings(main.Kill, main.Freeze, main.Fault, environments.GoFunction)
+    BINDINGS = bindings(main.Kill, main.Freeze, main.Fault, environments.GoFunction, main.Export)
     AUTO_FOCUS = "#log"
 
     def __init__(self, view: EnvironmentView) -> None:
@@ -55,7 +56,7 @@ class EnvironmentDetail(Dialog[None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
         box.border_title = Content(f"Environment {one_line(self._view.id)}")
-        box.border_subtitle = Content("K kill · z freeze or thaw · ! fault · F function · esc back")
+        box.border_subtitle = Content("K kill · z freeze or thaw · ! fault · F function · X export · esc back")
         with box:
             yield Facts()
             yield Panel("History", id="history")
@@ -91,11 +92,15 @@ class EnvironmentDetail(Dialog[None]):
             lines.append(Content.styled(text, "$foreground 50%"))
         self.query_one("#history", Panel).write(Content("\n").join(lines))
 
+    def _log(self) -> list[LogView]:
+        """Its lines that are kept, the oldest first."""
+        lines = (line for line in self.workbench.mirror.logs if isinstance(line, LogView))
+        return [line for line in lines if line.environment == self._view.id]
+
     def _draw_log(self) -> None:
         """The newest lines that are kept of it, the newest last; the end is in view unless a person scrolled."""
         panel = self.query_one("#log", Panel)
-        mine = (line for line in reversed(self.workbench.mirror.logs) if isinstance(line, LogView))
-        kept = list(islice((line for line in mine if line.environment == self._view.id), _LINES))[::-1]
+        kept = list(islice(reversed(self._log()), _LINES))[::-1]
         if not kept:
             panel.write(Content.styled("No line of it is kept.", "$foreground 50%"))
             return
@@ -107,6 +112,9 @@ class EnvironmentDetail(Dialog[None]):
         )
         if at_end:
             self.call_after_refresh(panel.scroll_end, animate=False)
+
+    def document(self) -> dict[str, Any]:
+        return {"Environment": self._view, "Logs": self._log()}
 
     # -- commands
     def action_kill(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widget import Widget
 
-from workbench.live.view import EnvironmentView
+from workbench.live.view import CELL_NS, EnvironmentView
 from workbench.model.environments import EnvironmentState as State
 from workbench.tui.commands import environments as commands
 from workbench.tui.commands import moves
@@ -32,6 +33,8 @@ from workbench.tui.widgets.rows import RowList
 from workbench.tui.widgets.tabs import PaneTabs
 
 NAMES = ("Concurrency", "Lifecycles", "The selected one")
+#: Seconds of the chart that an export has.
+_SECONDS = 600
 
 
 class EnvironmentsScreen(LiveScreen):
@@ -126,6 +129,11 @@ class EnvironmentsScreen(LiveScreen):
             figures.append(("╌ provisioned", number(provisioned) if provisioned else "none", ""))
         peaks = tuple(series.peaks(mirror.now, chart.columns, self.rows.zoom))
         chart.show(Chart(peaks, self.rows.zoom, reserved, provisioned, tuple(figures)), only)
+
+    def document(self) -> dict[str, Any]:
+        mirror, only = self.workbench.mirror, self.rows.only
+        peaks = mirror.concurrency.of(only).peaks(mirror.now, _SECONDS, 1_000_000_000 // CELL_NS)
+        return super().document() | {"Concurrency": {"FunctionName": only, "PeaksOfSeconds": peaks}}
 
     # -- messages up
     @on(RowList.Selected)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult, SuspendNotSupported
@@ -164,6 +165,10 @@ class EventsScreen(LiveScreen):
     def _list(self) -> None:
         mirror = self.workbench.mirror
         self.rows.sync_rows(event_rows(self.workbench.saved, self._function, reversed(mirror.invocations.values())))
+
+    def document(self) -> dict[str, Any]:
+        load = self.workbench.load
+        return super().document() | {"Load": load.figures() if load is not None else None}
 
     def _draw(self) -> None:
         load = self.workbench.load

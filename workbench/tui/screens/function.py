@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -241,6 +242,9 @@ class FunctionScreen(LiveScreen):
             (self.versions, "Versions", moves.ROWS),
             (self.aliases, "Aliases", [*commands.ALIASES, *moves.ROWS]),
         ]
+
+    def document(self) -> dict[str, Any]:
+        return {"Function": self._view} | super().document()
 
     def available(self, action: str) -> bool:
         return action not in ("save", "discard") or (self.is_mounted and self.editor.edited)

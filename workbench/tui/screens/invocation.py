@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -134,12 +133,18 @@ class InvocationScreen(LiveScreen):
         others = [other for other in mirror.invocations.values() if other.environment == view.environment]
         self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
 
+    @property
+    def _bodies(self) -> tuple[str, str]:
+        """Event and response; whole where the history has them."""
+        view, record = self._view, self._record
+        if record is None:
+            return view.event, view.response
+        return _text(record.event) or view.event, _text(record.response) or view.response
+
     def _draw_bodies(self) -> None:
         """Event and response; they are large, and change once."""
-        view, record = self._view, self._record
-        event, response = view.event, view.response
-        if record is not None:
-            event, response = _text(record.event) or event, _text(record.response) or response
+        view = self._view
+        event, response = self._bodies
         self.query_one("#event", Panel).write(payload(event[:_SHOWN], view.event_size), size(view.event_size))
         waiting = Content.styled("not yet", "$foreground 50%")
         answer = payload(response[:_SHOWN], view.response_size) if view.status.ended else waiting
@@ -220,19 +225,15 @@ class InvocationScreen(LiveScreen):
         text = aws_cli.invoke(view.function, view.qualifier, view.type.value, _compact(event), endpoint=endpoint)
         self.workbench.push_screen(Snippet("This invocation with the aws CLI", text))
 
-    @work(group="export")
-    async def action_export(self) -> None:
-        view, record = self._view, self._record
-        event = _text(record.event) if record is not None else view.event
-        response = _text(record.response) if record is not None else view.response
-        lines = self.query_one(RequestLog).kept
-        content = exported.document(view, event or view.event, response or view.response, lines, self._environment)
-        try:
-            path = await asyncio.to_thread(exported.write, Path.cwd(), view.request_id, content)
-        except OSError as error:
-            self.workbench.say_error(error)
-        else:
-            self.workbench.say(str(path), title="✓ Exported")
+    def document(self) -> dict[str, Any]:
+        """Everything that is known of it; event and response as JSON where they are JSON."""
+        event, response = self._bodies
+        return {
+            "Invocation": exported.record(self._view)
+            | {"Event": exported.body(event), "Response": exported.body(response)},
+            "Logs": self.query_one(RequestLog).kept,
+            "Environment": self._environment,
+        }
 
     def action_environment(self) -> None:
         if self._view.environment in self.workbench.mirror.environments:

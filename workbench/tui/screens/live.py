@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
 from textual.events import DescendantFocus, Resize
@@ -14,6 +14,7 @@ from textual.widgets import Input, TextArea
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import replay
 from workbench.tui.commands.base import Command
+from workbench.tui.contents import contents
 from workbench.tui.link import LinkState
 from workbench.tui.mirror import Changed
 from workbench.tui.widgets.banner import Banner
@@ -127,6 +128,10 @@ class LiveScreen(Screen[None]):
         if command is commands.Tour:
             return self.workbench.replay is None
         return self.available(command.action.rpartition(".")[2].partition("(")[0])
+
+    def document(self) -> dict[str, Any]:
+        """What is shown as data, for an export."""
+        return contents(self)
 
     def available(self, action: str) -> bool:
         """Does this action make sense here and now?"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -128,6 +129,9 @@ class SettingsScreen(Page):
             self.workbench.say_error(error)
             return
         self._draw()
+
+    def document(self) -> dict[str, Any]:
+        return super().document() | {"Engine": self.workbench.link.status, "Account": self._account}
 
     def _draw(self) -> None:
         self.page.draw(self._written)

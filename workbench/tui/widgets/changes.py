@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -66,7 +67,15 @@ def _from_to(before: str | None, after: str | None) -> str:
     return f"{'–' if before is None else before} → {'–' if after is None else after}"
 
 
-class LineList(RowList[tuple[int, str]]):
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a difference, with its sign."""
+
+    number: int
+    text: str
+
+
+class LineList(RowList[Line]):
     """The difference of one file, line by line; long lines move sideways."""
 
     NAME = "Lines"
@@ -85,13 +94,13 @@ class LineList(RowList[tuple[int, str]]):
         self.of, self._shift = of, 0
         self._strips.clear()
         self.select(None)
-        self.show(list(enumerate(lines)))
+        self.show([Line(number, text) for number, text in enumerate(lines, 1)])
 
-    def key(self, item: tuple[int, str]) -> Hashable:
-        return item[0]
+    def key(self, item: Line) -> Hashable:
+        return item.number
 
-    def piece(self, item: tuple[int, str], column: str, width: int) -> Piece | list[Piece]:
-        text = one_line(item[1])
+    def piece(self, item: Line, column: str, width: int) -> Piece | list[Piece]:
+        text = one_line(item.text)
         style = {"+": "good", "-": "bad", "@": "accent"}.get(text[:1], "dim")
         return ("…" + text[self._shift + 1 :] if self._shift and text else text, style)
 
@@ -99,7 +108,7 @@ class LineList(RowList[tuple[int, str]]):
         return "Select a file or a setting."
 
     def action_shift(self, step: int) -> None:
-        longest = max((len(text) for _, text in self.items), default=0)
+        longest = max((len(line.text) for line in self.items), default=0)
         self._shift = max(0, min(self._shift + step * STEP, longest - STEP))
         self.redraw()
 

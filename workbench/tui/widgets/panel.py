@@ -42,6 +42,11 @@ class Panel(VerticalScroll, can_focus=True):
         self._put(content)
         self.border_subtitle = Content(subtitle)
 
+    @property
+    def text(self) -> str:
+        """What it shows, without its style."""
+        return self._content.plain
+
     def _put(self, content: Content) -> None:
         if not content.is_same(self._content):  # `==` compares the text alone, not its style
             self._content = content
