@@ -94,14 +94,27 @@ class Script:
         self.emit(ev.EnvironmentChanged(self.now, id, entered, state, function, "$LATEST", "fake", 128, **more))
 
     # -- invocations
-    def accept(self, request_id: str, function: str = "f", cold: bool = False, payload: bytes = b"{}") -> None:
+    def accept(
+        self, request_id: str, function: str = "f", cold: bool = False, payload: bytes = b"{}", memory_size: int = 128
+    ) -> None:
         if request_id in self.running:
             return
         self.running[request_id] = False
         kind = InvocationType.REQUEST_RESPONSE
         self.emit(
             ev.InvocationAccepted(
-                self.now, request_id, function, None, "$LATEST", kind, "e", cold, "warm", payload, self.now / 1e9
+                self.now,
+                request_id,
+                function,
+                None,
+                "$LATEST",
+                kind,
+                "e",
+                cold,
+                "warm",
+                payload,
+                self.now / 1e9,
+                memory_size=memory_size,
             )
         )
 

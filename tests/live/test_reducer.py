@@ -289,6 +289,12 @@ def test_a_function_counts_what_it_ran(live: Live, script: Script) -> None:
     assert (totals.running, totals.billed_ms) == (1, 2)
 
 
+def test_an_invocation_has_the_memory_of_the_version_that_ran_and_not_of_latest(live: Live, script: Script) -> None:
+    script.change("f", memory_size=256)
+    script.accept("a", memory_size=128)
+    assert view_of(live, "invocations", "a").memory_size == 128
+
+
 def test_a_function_made_anew_does_not_count_what_the_old_one_runs(live: Live, script: Script) -> None:
     script.change("f")
     script.accept("a")

@@ -119,20 +119,32 @@ class FakeEngine:
         entered.road = road
         self.live.apply(entered)
 
-    def accepted(self, id: str, function: str, env: str, *, cold: bool = False, qualifier=None, event=b"{}") -> None:
+    def accepted(
+        self,
+        id: str,
+        function: str,
+        env: str,
+        *,
+        cold: bool = False,
+        qualifier=None,
+        event=b"{}",
+        version: str = LATEST,
+    ) -> None:
+        made = self.versions.get(function, {}).get(version)
         self.live.apply(
             ev.InvocationAccepted(
                 self.now,
                 id,
                 function,
                 qualifier,
-                LATEST,
+                version,
                 InvocationType.REQUEST_RESPONSE,
                 env,
                 cold,
                 "cold: no environment yet" if cold else "warm",
                 event,
                 self.wall,
+                memory_size=made.configuration.memory_size if made is not None else 128,
             )
         )
 

@@ -38,6 +38,21 @@ async def test_an_environment_tells_its_history(open_face, engine, size):
         assert face.app.screen is face.main
 
 
+async def test_the_turns_of_an_environment_are_not_told_as_one_long_state(open_face, engine):
+    engine.environment("e-1", State.INIT, "hello")
+    engine.environment("e-1", State.BUSY, "hello")
+    engine.advance(2)
+    engine.environment("e-1", State.IDLE, "hello")
+    engine.advance(134_000)
+    engine.environment("e-1", State.STOPPING, "hello", reason="ended by hand")
+    engine.advance(64)
+    engine.environment("e-1", State.STOPPED, "hello", reason="ended by hand")
+    async with open_face() as face:
+        await face.press("2", "enter")
+        assert face.line("█ busy").split("busy")[1].strip(" │┃") == ""  # not 2m14s
+        assert "64 ms" in face.line("s stopping")
+
+
 async def test_kill_asks_first(open_face, engine):
     engine.warm("e-1", "hello")
     async with open_face() as face:

@@ -257,6 +257,7 @@ class Live:
             environment=event.environment,
             cold=event.cold,
             why=event.why,
+            memory_size=event.memory_size,
             event=text,
             event_size=size,
         )
@@ -273,7 +274,6 @@ class Live:
             self._past.running_of(event.t, function.name, function.running)
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
-            view.memory_size = function.memory_size
             found = metrics.figures(function, event.qualifier, event.version)
             metrics.accepted(found, event)
             self._open[event.request_id] = (function, found, event.provisioned)

@@ -15,6 +15,7 @@ from workbench.model.text import one_line
 from workbench.tui.commands import environments, main
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import age, clock_ms, milliseconds, plural, version
+from workbench.tui.history import history
 from workbench.tui.mirror import Changed
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
@@ -75,18 +76,7 @@ class EnvironmentDetail(Dialog[None]):
         mirror = self.workbench.mirror
         self._view = view = mirror.environments.get(self._view.id, self._view)
         self.query_one(Facts).show(_facts(view, mirror.now))
-        lines = []
-        for index, (t, state, reason) in enumerate(view.history):
-            following = view.history[index + 1 : index + 2]
-            lasted = milliseconds((following[0][0] - t) / 1e6) if following else ""
-            lines.append(
-                Content.assemble(
-                    (f"{clock_ms(mirror.wall_at(t))}  ", "$foreground 60%"),
-                    (f"{state.glyph} {state.value:<9}", _COLOURS[state]),
-                    (f"{lasted:>9}", "bold"),
-                    f"  {one_line(reason)}",
-                )
-            )
+        lines = history(view, mirror, _COLOURS)
         if view.invocations:
             text = f"idle, busy and frozen take turns after that: {plural(view.invocations, 'invocation')} so far"
             lines.append(Content.styled(text, "$foreground 50%"))

@@ -8,9 +8,10 @@ from textual.content import Content
 
 from workbench.live.view import EnvironmentView, FunctionView, InvocationView
 from workbench.model.history import InvocationRecord
-from workbench.model.names import Account
+from workbench.model.names import LATEST, Account
 from workbench.model.text import one_line
 from workbench.tui.format import clock_ms, milliseconds, plural, request_id
+from workbench.tui.history import history
 from workbench.tui.mirror import Mirror
 from workbench.tui.widgets.function_facts import Row, table
 from workbench.tui.widgets.invocations import STATUSES
@@ -34,7 +35,7 @@ def context(
         ("invocation type", view.type.value),
         ("accepted", clock_ms(view.wall)),
     ]
-    if function is not None:
+    if function is not None and view.version == LATEST:
         rows.append(("timeout", f"{function.timeout} s"))
     if record is not None:
         rows.append(("trace id", record.trace_id or "–"))
@@ -62,18 +63,7 @@ def environment_story(
         f"   {environment.max_memory_mb} of {environment.memory_size} MB" if environment.max_memory_mb else "",
         ("   e opens it" if view is not None else "", "$text-accent"),
     )
-    lines += [now, Content("")]
-    for index, (t, state, reason) in enumerate(environment.history):
-        following = environment.history[index + 1 : index + 2]
-        lasted = milliseconds((following[0][0] - t) / 1e6) if following else ""
-        lines.append(
-            Content.assemble(
-                (f"{clock_ms(mirror.wall_at(t))}  ", "$foreground 55%"),
-                f"{state.glyph} {state.value:<9}",
-                (f"{lasted:>9}", "bold"),
-                f"  {one_line(reason)}",
-            )
-        )
+    lines += [now, Content(""), *history(environment, mirror)]
     if others:
         lines += [Content(""), Content.styled("what ran in it", "$foreground 55%")]
     for other in list(others)[-_OTHERS:]:
