@@ -1,46 +1,46 @@
-"""Every screen as a picture, at the smallest size and at a large one, from a recording of a real engine.
+"""Every screen as a picture, in two sizes and two themes, from a recording of a real engine.
 
-After a change that is meant to be seen: pytest tests/tui/test_snapshots.py --snapshot-update, and look at the pictures.
+The screens that ask an engine are in test_snapshots_settings.py: no recording answers them.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterator
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.screen import Screen
 
+from tests.tui import test_snapshots_settings
+from tests.tui.pictures import Pictures, Scenes, Shown, _greenwich, _steady_cursors, as_kept, leaves, settle, take
 from workbench.client.recording import Player, player_port
 from workbench.model.invocations import InvocationStatus
-from workbench.tui import SavedEvent
+from workbench.tui import SavedEvent, screens
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.link import Link
+from workbench.tui.screens.diff import DiffScreen
+from workbench.tui.screens.environment import EnvironmentDetail
+from workbench.tui.screens.environments import EnvironmentsScreen
+from workbench.tui.screens.events import EventsScreen
+from workbench.tui.screens.fire import FireDialog
+from workbench.tui.screens.function import FunctionScreen
+from workbench.tui.screens.help import Help
+from workbench.tui.screens.invocation import InvocationScreen
+from workbench.tui.screens.line import CommandLine
+from workbench.tui.screens.main import MainScreen
+from workbench.tui.screens.question import Question
+from workbench.tui.screens.snippet import Snippet
+
+__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
 
 RECORDING = Path(__file__).parent / "samples.ndjson"
-SIZES = {"small": (80, 24), "large": (160, 48)}
-Open = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
-
-
-@pytest.fixture(autouse=True)
-def _greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Times of day are shown where the person is; the pictures are of nowhere."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.fixture(autouse=True)
-def _steady_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cursor that blinked on a slow machine would be missing from the picture."""
-    monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
-    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
+SCENES = Scenes()
 
 
 @pytest.fixture
@@ -52,7 +52,105 @@ def film() -> Iterator[SimpleNamespace]:
     clock.player.close()
 
 
-def to_the_end(film: SimpleNamespace) -> WorkbenchApp:
+@SCENES.of(MainScreen)
+async def main_screen(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    """What there is at first."""
+
+
+@SCENES.of(MainScreen)
+async def environments(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("2")
+
+
+@SCENES.of(MainScreen)
+async def invocations(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("3")
+
+
+@SCENES.of(MainScreen)
+async def logs(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("4")
+
+
+@SCENES.of(FireDialog)
+async def fire(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_fire("hello")
+
+
+@SCENES.of(EventsScreen)
+async def events(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.saved = [SavedEvent("hello", '{"name": "Ada", "n": 1.5, "ok": true}'), SavedEvent("crash", "{}")]
+    app.random.seed(1)
+    await pilot.press("E")
+
+
+@SCENES.of(FunctionScreen)
+async def function(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_function("hello")
+
+
+@SCENES.of(FunctionScreen)
+async def alias_editor(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_function("hello")
+    await settle(app, pilot)
+    await pilot.press("2", "enter")
+
+
+@SCENES.of(DiffScreen)
+async def differences(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_function("hello")
+    await settle(app, pilot)
+    await pilot.press("d")
+
+
+@SCENES.of(InvocationScreen)
+async def invocation(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    found = (view for view in app.mirror.invocations.values() if view.status is InvocationStatus.ERROR)
+    app.open_invocation(next(found).request_id)
+
+
+@SCENES.of(EnvironmentDetail)
+async def environment(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    found = (view for view in app.mirror.environments.values() if view.function == "hello" and view.invocations > 1)
+    app.open_environment(next(found).id)
+
+
+@SCENES.of(Question)
+async def question(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.ask_kill(next(view.id for view in app.mirror.environments.values() if not view.state.final))
+
+
+@SCENES.of(Help)
+async def help_(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("question_mark")
+
+
+@SCENES.of(CommandPalette)
+async def palette(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("ctrl+p")
+    # It shows nothing before it was asked for something.
+    await pilot.press(*"pause")
+
+
+@SCENES.of(EnvironmentsScreen)
+async def watch(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("v")
+
+
+@SCENES.of(CommandLine)
+async def command_line(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await pilot.press("colon", *"f")
+
+
+@SCENES.of(Snippet)
+async def snippet(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await invocation(app, pilot)
+    await settle(app, pilot)
+    await pilot.press("Y")
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=str)
+async def test_screen(as_kept: Callable[[Pictures], None], film: SimpleNamespace, scene: Shown) -> None:
     async def connect() -> Any:
         return player_port(film.player)
 
@@ -61,114 +159,17 @@ def to_the_end(film: SimpleNamespace) -> WorkbenchApp:
         frames=None,
         link=lambda connect, mirror: Link(connect, mirror, now=lambda: film.now, patience=3600),
     )
-    app.animation_level = "none"
-    return app
 
-
-async def main_screen(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    """What there is at first."""
-
-
-async def environments(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("2")
-
-
-async def invocations(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("3")
-
-
-async def logs(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("4")
-
-
-async def fire(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.open_fire("hello")
-
-
-async def events(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.saved = [SavedEvent("hello", '{"name": "Ada", "n": 1.5, "ok": true}'), SavedEvent("crash", "{}")]
-    app.random.seed(1)
-    await pilot.press("E")
-
-
-async def function(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.open_function("hello")
-
-
-async def alias_editor(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.open_function("hello")
-    await settle(app, pilot)
-    await pilot.press("2", "enter")
-
-
-async def differences(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.open_function("hello")
-    await settle(app, pilot)
-    await pilot.press("d")
-
-
-async def invocation(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    found = (view for view in app.mirror.invocations.values() if view.status is InvocationStatus.ERROR)
-    app.open_invocation(next(found).request_id)
-
-
-async def environment(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    found = (view for view in app.mirror.environments.values() if view.function == "hello" and view.invocations > 1)
-    app.open_environment(next(found).id)
-
-
-async def question(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    app.ask_kill(next(view.id for view in app.mirror.environments.values() if not view.state.final))
-
-
-async def help_(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("question_mark")
-
-
-async def palette(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("ctrl+p")
-    # It shows nothing before it was asked for something.
-    await pilot.press(*"pause")
-
-
-SCREENS: tuple[Open, ...] = (
-    main_screen,
-    environments,
-    invocations,
-    logs,
-    fire,
-    events,
-    function,
-    alias_editor,
-    differences,
-    invocation,
-    environment,
-    question,
-    help_,
-    palette,
-)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__.strip("_"))
-def test_screen(snap_compare: Callable[..., bool], film: SimpleNamespace, screen: Open, size: str) -> None:
-    app = to_the_end(film)
-
-    async def show(pilot: Pilot[Any]) -> None:
+    async def play() -> None:
         while not film.player.ended:
             film.now += 0.1
             await app.frame()
-        await screen(app, pilot)
-        await settle(app, pilot)
-        await app.frame()
-        await settle(app, pilot)
 
-    assert snap_compare(app, terminal_size=SIZES[size], run_before=show)
+    as_kept(await take(app, scene, play))
 
 
-async def settle(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    """Wait until nothing that the app started is left to do, and the footer has had its refresh."""
-    await pilot.pause()
-    await app.workers.wait_for_complete()
-    await pilot.pause(1 / 20)
-    await pilot.pause()
+def test_every_screen_has_pictures() -> None:
+    for module in pkgutil.iter_modules(screens.__path__):
+        import_module(f"{screens.__name__}.{module.name}")
+    pictured = {scene.screen for scene in (*SCENES, *test_snapshots_settings.SCENES)}
+    assert leaves(Screen) == pictured - {CommandPalette}

@@ -1,8 +1,9 @@
-"""Pictures of the screens that ask an engine, which no recording answers: small and dark, large and light."""
+"""Pictures of the screens that ask an engine, which no recording answers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,23 +11,35 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui.fake_port import WALL, FakeEngine
+from tests.tui.pictures import Pictures, Scenes, Shown, _greenwich, _steady_cursors, as_kept, settle, take
+from tests.tui.test_cost import Asked, costs
 from tests.tui.test_settings_forms import NEW, OLD, PINNED, overview
-from tests.tui.test_snapshots import SIZES, _greenwich, _steady_cursors, settle
 from workbench.model.attached import UpdateRuntimeOn
 from workbench.model.functions import Code
 from workbench.model.invocations import InvocationResult, InvocationStatus
 from workbench.model.layers import LayerVersion
+from workbench.model.names import FunctionRef
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui import SavedEvent
-from workbench.tui.app import LIGHT, WorkbenchApp
+from workbench.tui.app import WorkbenchApp
 from workbench.tui.link import Link
+from workbench.tui.screens.ask import Ask
+from workbench.tui.screens.concurrency import ConcurrencyForm
+from workbench.tui.screens.configuration import ConfigurationForm
+from workbench.tui.screens.cost import CostDialog
+from workbench.tui.screens.events import EventsScreen
+from workbench.tui.screens.layers import LayersScreen
+from workbench.tui.screens.main import MainScreen
+from workbench.tui.screens.page import DoctorScreen, SettingsScreen
+from workbench.tui.screens.runtime import RuntimeForm
+from workbench.tui.screens.runtimes import RuntimesScreen
+from workbench.tui.screens.tour import TourDialog
 from workbench.tui.widgets.choice import Choice
 
-__all__ = ["_greenwich", "_steady_cursors"]
+__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:greetings:2"
-LOOKS = {"small": "textual-dark", "large": LIGHT}
-Open = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
+SCENES = Scenes()
 
 
 @pytest.fixture
@@ -64,9 +77,11 @@ def shop() -> FakeEngine:
         )
 
     engine.answer = answer
+    Asked(engine, costs("hello"))
     return engine
 
 
+@SCENES.of(EventsScreen)
 async def events(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     """A load that is over, but for the seconds that it took."""
     app.open_events("hello:live")
@@ -79,17 +94,20 @@ async def events(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.hush()
 
 
+@SCENES.of(ConfigurationForm)
 async def configuration(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await opened(app, pilot, "c")
     app.screen.query_one("#memory_size", Input).value = "256"
 
 
+@SCENES.of(ConcurrencyForm)
 async def concurrency(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await opened(app, pilot, "r")
     app.screen.query_one("#reserved", Input).value = "5"
     app.screen.query_one("#provisioned", Input).value = "none"
 
 
+@SCENES.of(RuntimeForm)
 async def runtime(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_function("hello")
     await settle(app, pilot)
@@ -106,18 +124,22 @@ async def opened(app: WorkbenchApp, pilot: Pilot[Any], key: str) -> None:
     await settle(app, pilot)
 
 
+@SCENES.of(RuntimesScreen)
 async def runtimes(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_runtimes()
 
 
+@SCENES.of(LayersScreen)
 async def layers(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_layers()
 
 
+@SCENES.of(SettingsScreen)
 async def settings(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_settings()
 
 
+@SCENES.of(DoctorScreen)
 async def doctor(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     async def said() -> str:
         return (
@@ -130,58 +152,58 @@ async def doctor(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.open_doctor()
 
 
+@SCENES.of(TourDialog)
 async def tour(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await pilot.press("T", "enter")
     await settle(app, pilot)
     await pilot.press("enter", "enter")
 
 
-async def main_screen(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    """What there is at first, in the other theme too."""
+@SCENES.of(CostDialog)
+async def cost(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await opened(app, pilot, "dollar_sign")
+    app.screen.query_one(Input).value = "provisioned=5"
+    await pilot.press("enter")
 
 
-async def alias_editor(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await opened(app, pilot, "2")
-    await pilot.press("e")
+@SCENES.of(Ask)
+async def save_as(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_events("hello:live")
+    await settle(app, pilot)
+    await pilot.press("ctrl+s", *" 2")
 
 
-SCREENS: tuple[Open, ...] = (
-    main_screen,
-    alias_editor,
-    events,
-    configuration,
-    concurrency,
-    runtime,
-    runtimes,
-    layers,
-    settings,
-    doctor,
-    tour,
-)
+@SCENES.of(MainScreen)
+async def lost(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    (await app.link._connect()).gone = True
+    await app.frame()
+    await pilot.press("F")
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__.strip("_"))
-def test_screen(snap_compare: Callable[..., bool], shop: FakeEngine, screen: Open, size: str) -> None:
+@SCENES.of(MainScreen)
+async def empty(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    """An engine that has no function yet, and a template that has some."""
+    engine = await app.link._connect()
+    for name in ("counter", "hello"):
+        for version in list(engine.versions[name]):
+            await engine.delete_function(FunctionRef(name, version))
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=str)
+async def test_screen(as_kept: Callable[[Pictures], None], shop: FakeEngine, scene: Shown, tmp_path: Path) -> None:
     async def connect() -> FakeEngine:
         return shop
+
+    async def idle() -> str:
+        return ""
 
     app = WorkbenchApp(
         connect,
         [SavedEvent("hello", '{"name": "Ada", "n": {{seq}}}'), SavedEvent("counter", '{"by": 2}')],
+        events_folder=tmp_path,
+        deploy=idle,
+        start=idle,
         frames=None,
         link=lambda connect, mirror: Link(connect, mirror, now=lambda: 100.0),
     )
-    app.animation_level = "none"
-
-    async def show(pilot: Pilot[Any]) -> None:
-        app.theme = LOOKS[size]
-        await app.frame()
-        await pilot.pause()
-        await screen(app, pilot)
-        await settle(app, pilot)
-        shop.advance(250)
-        await app.frame()
-        await settle(app, pilot)
-
-    assert snap_compare(app, terminal_size=SIZES[size], run_before=show)
+    as_kept(await take(app, scene, app.frame, lambda: shop.advance(250)))
