@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.backends import process
+from workbench.backends import process, proctable
 from workbench.backends.api import Network
 from workbench.backends.box import environment as box_environment
 from workbench.backends.box import seccomp
@@ -251,9 +251,14 @@ def _() -> None:
     seccomp.FAMILIES = tuple(range(47))
 
 
-@mitigation("filter: netlink")
+@mitigation("filter: protocols")
 def _() -> None:
-    seccomp.NETLINK = 0xFFFF
+    seccomp.PROTOCOLS = {}
+
+
+@mitigation("filter: leases")
+def _() -> None:
+    seccomp.LEASES = (0xFFFF,)
 
 
 @mitigation("filter: core limit")
@@ -305,6 +310,16 @@ def _() -> None:
 @mitigation("everything in the group is killed")
 def _() -> None:
     Cgroup.kill = lambda self: None  # type: ignore[method-assign]
+
+
+@mitigation("who is continued is stopped again")
+def _() -> None:
+    box_environment.BoxEnvironment._stop_again = lambda self: None  # type: ignore[method-assign]
+
+
+@mitigation("a process is more than its first thread")
+def _() -> None:
+    proctable._living = lambda pid, rest: (pid, rest)
 
 
 @mitigation("what is idle is frozen")

@@ -13,7 +13,7 @@ def attacks() -> dict[str, Any]:
     """Every program: an `attack.Attack` by its name, in the order of their files."""
     sys.path.insert(0, str(PROGRAMS))
     try:
-        for name in ("escapes", "kernel", "resources"):
+        for name in ("escapes", "kernel", "resources", "corners"):
             importlib.import_module(name)
         found: dict[str, Any] = importlib.import_module("attack").ATTACKS
     finally:
@@ -25,6 +25,7 @@ def attacks() -> dict[str, Any]:
 SPECIAL = frozenset(
     {
         *("fork_bomb", "eat_memory", "eat_memory_in_children", "eat_memory_in_files", "fill_inodes"),
-        *("daemonize", "overstay", "burn", "flood", "forge_log"),
+        *("daemonize", "overstay", "burn", "stay_awake", "flood", "forge_log"),
+        *("eat_memory_without_a_leader", "descriptors_in_flight"),
     }
 )

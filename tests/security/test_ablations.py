@@ -79,7 +79,8 @@ ABLATIONS = (
     Ablation("filter: terminals", "tiocsti"),
     Ablation("filter: personalities", "personalities"),
     Ablation("filter: families", "odd_sockets"),
-    Ablation("filter: netlink", "odd_sockets"),
+    Ablation("filter: protocols", "odd_sockets"),
+    Ablation("filter: leases", "leases", ORDINARY),
     Ablation("filter: calling convention", "other_calling_convention"),
     Ablation("a limit of processes", "fork_bomb", ROOT, function="large"),
     Ablation("a limit of memory", "eat_memory_in_files", ROOT),
@@ -88,7 +89,9 @@ ABLATIONS = (
     Ablation("files of /tmp are counted", "fill_inodes"),
     Ablation("files without a name are counted", "eat_memory_in_files", ORDINARY),
     Ablation("everything in the group is killed", "daemonize", ROOT, given=("a process namespace",)),
+    Ablation("a process is more than its first thread", "eat_memory_without_a_leader", ORDINARY),
     Ablation("what is idle is frozen", "burn"),
+    Ablation("who is continued is stopped again", "stay_awake", ORDINARY),
 )
 
 
@@ -154,11 +157,11 @@ def gets_through(host: Arena, ablation: Ablation) -> bool:
             while host.strays() and time.monotonic() < deadline:
                 time.sleep(0.1)
             return bool(host.strays())
-        case "burn":
+        case "burn" | "stay_awake" as name:
             time.sleep(2)
-            used = float(host.run("burn")["Payload"]["got"][1]) - float(answer["Payload"]["got"][1])
+            used = float(host.run(name)["Payload"]["got"][-1]) - float(answer["Payload"]["got"][-1])
             return used > 0.5
-        case "eat_memory" | "eat_memory_in_files":
+        case "eat_memory" | "eat_memory_in_files" | "eat_memory_without_a_leader":
             return "got" in answer["Payload"]
         case _:
             return answer["Payload"].get("got") != []

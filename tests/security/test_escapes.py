@@ -103,6 +103,7 @@ def test_a_fork_bomb_meets_its_limit_and_others_go_on(host: Arena) -> None:
         "eat_memory",
         pytest.param("eat_memory_in_children", marks=pytest.mark.soak),
         pytest.param("eat_memory_in_files", marks=pytest.mark.soak),
+        pytest.param("eat_memory_without_a_leader", marks=pytest.mark.soak),
     ],
 )
 def test_memory_ends_where_it_was_promised_to(name: str, host: Arena) -> None:
@@ -150,6 +151,32 @@ def test_nothing_runs_between_invocations(host: Arena) -> None:
     counted, used = map(float, host.run("burn", "burner")["Payload"]["got"])
     assert counted > 1
     assert used - begun < 0.5  # a thread that nobody stops has most of the time
+
+
+@pytest.mark.soak
+def test_what_cannot_be_stopped_between_invocations_is_ended(host: Arena) -> None:
+    host.create("sleepless", "attack.handler", programs())
+    first = host.run("stay_awake", "sleepless")["Payload"]
+    time.sleep(4)
+    second = host.run("stay_awake", "sleepless")["Payload"]
+    if host.is_root:  # there it is the kernel that lets nothing run
+        assert second["id"] == first["id"]
+        assert float(second["got"][0]) - float(first["got"][0]) < 0.5
+    else:
+        assert second["id"] != first["id"]
+
+
+@pytest.mark.soak
+def test_descriptors_on_their_way_keep_no_other_function_from_starting(host: Arena) -> None:
+    host.create("hoarder", "attack.handler", programs())
+    sent = int(host.run("descriptors_in_flight", "hoarder")["Payload"]["got"][0])
+    assert sent > 1000
+    host.create("later", "app.handler", {"app.py": "def handler(event, context):\n    return 'here'\n"})
+    for _ in range(3):  # no spare that was there before
+        host.client.update_function_configuration(FunctionName="later", Description=str(uuid.uuid4()))
+        host.client.get_waiter("function_updated_v2").wait(FunctionName="later")
+        assert host.invoke("later") == "here"
+    host.client.delete_function(FunctionName="hoarder")
 
 
 def test_a_flood_of_output_is_cut(host: Arena) -> None:

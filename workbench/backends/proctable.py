@@ -16,13 +16,19 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One process: resident memory in bytes, CPU time in seconds."""
+    """One process: resident memory in bytes, CPU time in seconds.
+
+    thread: one that runs still, under whose number the kernel tells of memory and files when the first has ended.
+    awake: it is not stopped, nor about to end.
+    """
 
     pid: int
     ppid: int
     pgid: int
     rss: int
     cpu: float
+    thread: int
+    awake: bool
 
 
 def table() -> list[Row]:
@@ -65,7 +71,7 @@ def shared_fairly(rows: Iterable[Row]) -> int:
     total = 0
     for row in rows:
         try:
-            with open(f"/proc/{row.pid}/smaps_rollup", "rb") as file:
+            with open(f"/proc/{row.thread}/smaps_rollup", "rb") as file:
                 _, found, rest = file.read().partition(b"\nPss:")
         except (FileNotFoundError, ProcessLookupError):  # it has just ended
             continue
@@ -80,7 +86,7 @@ class Watched:
     """One environment: its root processes now, its limit in bytes, and what to do beyond it.
 
     more: bytes that these processes have beyond what is resident. measure: tells all of them in place of the process
-    table. Both are called in a thread.
+    table. look: is shown these processes each time. All three are called in a thread.
     """
 
     roots: Callable[[], Sequence[int]]
@@ -89,12 +95,20 @@ class Watched:
     peak: int = 0
     more: Callable[[list[Row]], int] = lambda _: 0
     measure: Callable[[], int] | None = None
+    look: Callable[[list[Row]], None] | None = None
+
+    @property
+    def needs_table(self) -> bool:
+        """Has it a use for the process table?"""
+        return self.measure is None or self.look is not None
 
     def used(self, rows: list[Row]) -> int:
         """What it uses now, in bytes."""
+        members = family(rows, self.roots()) if self.needs_table else []
+        if self.look is not None:
+            self.look(members)
         if self.measure is not None:
             return self.measure()
-        members = family(rows, self.roots())
         resident, more = sum(row.rss for row in members), self.more(members)
         if resident + more > self.limit:  # rare enough to look closer
             resident = shared_fairly(members)
@@ -131,7 +145,7 @@ class MemoryWatch:
 
 
 def _figures(watching: list[Watched]) -> list[int]:
-    rows = table() if any(watched.measure is None for watched in watching) else []
+    rows = table() if any(watched.needs_table for watched in watching) else []
     return [watched.used(rows) for watched in watching]
 
 
@@ -141,15 +155,35 @@ def _table_linux() -> list[Row]:
         if not name.isdecimal():
             continue
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                line = file.read()
+            rest = _stat(f"/proc/{name}/stat")
+            thread, told = int(name), rest
+            if rest[0] == b"Z" and int(rest[17]) > 1:  # its first thread has ended, and others go on
+                thread, told = _living(thread, rest)
         except OSError:  # ended meanwhile
             continue
-        # The name in parentheses may hold anything, parentheses too. Numbers: proc(5), counted from `state`.
-        rest = line[line.rindex(b")") + 2 :].split()
         ticks = sum(map(int, rest[11:15]))  # its own and those of children it waited for
-        rows.append(Row(int(name), int(rest[1]), int(rest[2]), int(rest[21]) * _PAGE, ticks / _TICK))
+        cpu, rss, awake = ticks / _TICK, int(told[21]) * _PAGE, told[0] in (b"R", b"S")
+        rows.append(Row(int(name), int(rest[1]), int(rest[2]), rss, cpu, thread, awake))
     return rows
+
+
+def _living(pid: int, rest: list[bytes]) -> tuple[int, list[bytes]]:
+    """A thread of a process that runs still, and what is told of it; else the first."""
+    for name in os.listdir(f"/proc/{pid}/task"):
+        try:
+            told = _stat(f"/proc/{pid}/task/{name}/stat")
+        except OSError:  # ended meanwhile
+            continue
+        if told[0] not in (b"Z", b"X"):
+            return int(name), told
+    return pid, rest
+
+
+def _stat(path: str) -> list[bytes]:
+    """The fields of proc(5) from `state` on: the name before it, in parentheses, may hold anything, those too."""
+    with open(path, "rb") as file:
+        line = file.read()
+    return line[line.rindex(b")") + 2 :].split()
 
 
 def _table_psutil() -> list[Row]:
@@ -167,6 +201,8 @@ def _table_psutil() -> list[Row]:
                         os.getpgid(process.pid),
                         process.memory_info().rss,
                         times.user + times.system,
+                        process.pid,
+                        process.status() != psutil.STATUS_STOPPED,
                     )
                 )
         except (psutil.Error, OSError):  # ended meanwhile, or another user's

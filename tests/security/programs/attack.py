@@ -115,7 +115,8 @@ def libc(name: str, *arguments: Any) -> int:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Run the attack that the event names."""
-    import escapes  # noqa: F401  # these enter their programs into the table
+    import corners  # noqa: F401  # these enter their programs into the table
+    import escapes  # noqa: F401
     import kernel  # noqa: F401
     import resources  # noqa: F401
 

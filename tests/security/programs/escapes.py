@@ -171,7 +171,10 @@ def kill_and_trace(facts: Facts) -> list[str]:
     for pid in (facts["victim"], facts["keeper"]):
         for number in (0, 10):
             got.attempt(f"signal {number} to {pid}", lambda pid=pid, number=number: os.kill(pid, number))
-    for name in ("mem", "environ", "maps", "fd", "fdinfo", "auxv", "stack", "syscall", "root/etc/hosts", "cwd/x"):
+    for name in (
+        *("mem", "environ", "maps", "smaps", "pagemap", "fd", "fdinfo", "map_files", "auxv", "stack", "syscall"),
+        *("root/etc/hosts", "cwd/x", "exe", "ns/mnt", "ns/user", "task/1/mem", "task/1/fd", "task/1/environ", "timers"),
+    ):
         got.attempt(f"/proc/1/{name}", lambda name=name: os.open(f"/proc/1/{name}", os.O_RDONLY))
     got.attempt("/proc/1/fd", lambda: os.listdir("/proc/1/fd"))
     got.attempt("/proc/1/root", lambda: os.listdir("/proc/1/root"))
@@ -237,7 +240,10 @@ def other_function(facts: Facts) -> list[str]:
 def control_api(facts: Facts) -> list[str]:
     """The engine's endpoint and front ends, a service of the host's loopback, and the addresses of the host."""
     got = Loot()
-    for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", *facts["addresses"]):
+    for host in (
+        *("127.0.0.1", "localhost", "::1", "0.0.0.0", "::", "0", "127.1", "2130706433", "0x7f000001", "127.0.0.53"),
+        *("::ffff:127.0.0.1", "::ffff:0:0", "169.254.1.1", *facts["addresses"]),
+    ):
         for port in facts["ports"]:
             got.attempt(f"{host}:{port}", lambda host=host, port=port: socket.create_connection((host, port), 2))
         url = f"http://{host}:{facts['ports'][0]}/2015-03-31/functions/"

@@ -264,6 +264,10 @@ def odd_sockets(facts: Facts) -> list[str]:
             got.attempt(f"family {family} {name}", lambda family=family, kind=kind: socket.socket(family, kind))
     for family, kind, protocol in ((2, 3, 1), (2, 3, 255), (10, 3, 58), (2, 10, 0), (2, 2, 1)):
         got.attempt(f"{family} {kind} {protocol}", lambda f=family, k=kind, p=protocol: socket.socket(f, k, p))
+    for family in (2, 10):
+        for protocol in (33, 132, 136, 256, 262):  # DCCP, SCTP, UDP-Lite, SMC, multipath TCP
+            for name, kind in {**kinds, "dccp": 6}.items():
+                got.attempt(f"{family} {name} {protocol}", lambda f=family, k=kind, p=protocol: socket.socket(f, k, p))
     for protocol in range(1, 23):  # 0 is the one that names the interfaces
         got.attempt(f"netlink {protocol}", lambda protocol=protocol: socket.socket(16, socket.SOCK_RAW, protocol))
     got.attempt("pair", lambda: socket.socketpair(socket.AF_ALG))
@@ -276,6 +280,11 @@ def dangerous_syscalls(facts: Facts) -> list[str]:
     got.call("bpf", numbers(321, 280), -1, 0, 0)
     got.call("perf_event_open", numbers(298, 241), 0, 0, 0, 0, 0)
     got.call("userfaultfd", numbers(323, 282), -1)
+    got.call("io_setup", numbers(206, 0), -1, 0)
+    got.call("mbind", numbers(237, 235), -1, 0, 0, 0, 0, 0)
+    got.call("get_mempolicy", numbers(239, 236), -1, 0, 0, -1, -1)
+    got.call("ustat", numbers(136, None), -1, 0)
+    got.call("sysfs", numbers(139, None), -1)
     got.call("io_uring_setup", 425, 0, 0)
     got.call("io_uring_enter", 426, -1, 0, 0, 0, 0)
     got.call("io_uring_register", 427, -1, 0, 0, 0)

@@ -22,7 +22,7 @@ from workbench.backends.api import (
     Usage,
 )
 from workbench.backends.cgroups import Cgroup, Role
-from workbench.backends.proctable import MemoryWatch, Watched
+from workbench.backends.proctable import MemoryWatch, Row, Watched
 from workbench.backends.streams import EventStream
 from workbench.model.errors import BackendError, NoWorkingDirectory
 
@@ -33,6 +33,9 @@ MAX_PROCESSES = 1024
 NODE_BYTES = 1024
 #: Files in /tmp by its size, as a file system on a disk has a number of inodes; who makes more has used up his memory.
 NODES_PER_MB = 512
+#: How often one that was stopped may be seen awake (every `SAMPLE_EVERY` seconds) until it is ended. On a busy machine
+#: it takes a while until the last has heard that it is stopped.
+MOST_AWAKE = 20
 
 
 class Box(Protocol):
@@ -90,6 +93,8 @@ class BoxEnvironment:
         self._empty = asyncio.Event()
         self._empty.set()
         self._frozen = False
+        self._awake = 0
+        self._failure = ""
         self._oom_kills = 0
         self._out_of_memory = False
         self._clearing: asyncio.Future[None] | None = None
@@ -110,7 +115,10 @@ class BoxEnvironment:
         if self._group is not None and self._group.can(Role.MEMORY):
             self._watched.measure = self._held
         else:
-            self._watched.more = lambda rows: self._nodes() + nameless_files(row.pid for row in rows)
+            self._watched.more = lambda rows: self._nodes() + nameless_files(row.thread for row in rows)
+        if self._freezer is None:
+            loop = asyncio.get_running_loop()
+            self._watched.look = lambda rows: self._look(rows, loop)
         self._watch.add(self.id, self._watched)
         self._box.ended.add_done_callback(lambda _: self._end(self._reason, 0))
 
@@ -193,7 +201,7 @@ class BoxEnvironment:
         """By the cgroup freezer; without one, init stops every other process."""
         if self._frozen or self._ending is not None:
             return
-        self._frozen = True
+        self._frozen, self._awake = True, 0
         if self._freezer is not None:
             await self._freezer.freeze()
         else:
@@ -267,6 +275,21 @@ class BoxEnvironment:
             return 0
         nodes = tmp.f_files - tmp.f_ffree
         return nodes * NODE_BYTES if nodes <= self._most_nodes else self._watched.limit + 1
+
+    def _look(self, rows: list[Row], loop: asyncio.AbstractEventLoop) -> None:
+        """Runs something that was stopped? A timer, or a race with who stops it, can continue it. In a thread."""
+        if self._frozen and any(row.awake for row in rows if row.pid != self._box.init):
+            loop.call_soon_threadsafe(self._stop_again)
+
+    def _stop_again(self) -> None:
+        if not self._frozen or self._ending is not None:
+            return
+        self._awake += 1
+        if self._awake > MOST_AWAKE:
+            self._failure = "its processes could not be stopped between two invocations"
+            self._end(ExitReason.FAILED, 0)
+        else:
+            self._ask(b"stop")
 
     def _ask(self, *fields: bytes) -> None:
         """A request that a sandbox which is just ending need not hear."""
@@ -372,7 +395,7 @@ class BoxEnvironment:
         if reason is ExitReason.OOM:
             detail = "the memory limit was reached"
         elif reason is ExitReason.FAILED:
-            detail = self._box.words() or f"the sandbox ended by itself (code {code})"
+            detail = self._failure or self._box.words() or f"the sandbox ended by itself (code {code})"
         if not await self._box.clear():
             detail = "a process in an uninterruptible wait is left"
         return reason, detail

@@ -57,11 +57,12 @@ def main() -> None:
     close_all_but(channel.fileno())
     listeners = [open_listener(ADDRESS), open_listener(SERVICES)] if listen else []
     drop_privileges(uid)
-    limit(processes)
     for path in sys.argv[5:]:
         load_filter(path)
     numbers = b"".join(listener.fileno().to_bytes(4, sys.byteorder) for listener in listeners)
+    # Before its own limit of descriptors: all that this user has on the way in sockets, other sandboxes' too, counts.
     channel.sendmsg([b"ready"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)] if listeners else [])
+    limit(processes)
     for listener in listeners:
         listener.close()
     serve(channel, *wake_on_child())
@@ -78,8 +79,9 @@ def open_channel(name: str) -> _socket.socket:
 
 def close_all_but(descriptor: int) -> None:
     os.set_inheritable(descriptor, False)
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, MAX_FILES)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2 and number != descriptor:
+            os.closerange(number, number + 1)  # does not mind that the one that listed is closed already
 
 
 def open_listener(address: tuple[str, int]) -> _socket.socket:
@@ -270,8 +272,11 @@ def connect(channel: _socket.socket, name: bytes, port: int) -> None:
     error = outgoing.connect_ex((ADDRESS[0], port))
     if error in (0, errno.EINPROGRESS):
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, outgoing.fileno().to_bytes(4, sys.byteorder))]
-        channel.sendmsg([b"connected\0" + name], rights)
-    else:
+        try:
+            channel.sendmsg([b"connected\0" + name], rights)
+        except OSError as refused:
+            error = refused.errno or errno.EIO
+    if error not in (0, errno.EINPROGRESS):
         channel.send(b"\0".join((b"failed", name, os.fsencode(os.strerror(error)))))
     outgoing.close()
 

@@ -1,15 +1,14 @@
 """The system call filter of a sandbox, as a classic BPF program: `bwrap --seccomp` loads it, or init.
 
 It refuses what no function needs and what has been the way out of sandboxes: new namespaces and mounts, tracing, kernel
-keys, eBPF, io_uring, terminal injection, unusual socket families. A call newer than this list does not exist (ENOSYS),
-so that a new kernel opens nothing by itself.
+keys, eBPF, io_uring, terminal injection, unusual socket families and protocols. A call newer than this list does not
+exist (ENOSYS), so that a new kernel opens nothing by itself.
 """
 
 from __future__ import annotations
 
 import errno
 import functools
-import os
 import platform
 import struct
 
@@ -45,7 +44,10 @@ REFUSED: tuple[tuple[str, int, int | None], ...] = (
     ("kcmp", 312, 272),
     ("move_pages", 279, 239),
     ("migrate_pages", 256, 238),
+    ("mbind", 237, 235),
+    ("get_mempolicy", 239, 236),
     ("set_mempolicy", 238, 237),
+    ("set_mempolicy_home_node", 450, 450),
     # kernel keys
     ("add_key", 248, 217),
     ("request_key", 249, 218),
@@ -57,8 +59,11 @@ REFUSED: tuple[tuple[str, int, int | None], ...] = (
     ("io_uring_setup", 425, 425),
     ("io_uring_enter", 426, 426),
     ("io_uring_register", 427, 427),
+    ("io_setup", 206, 0),  # what the machine has of these is counted for all users together
     ("lookup_dcookie", 212, 18),
+    ("sysfs", 139, None),
     ("uselib", 134, None),
+    ("ustat", 136, None),
     ("vhangup", 153, 58),
     ("syslog", 103, 116),
     # the machine itself
@@ -81,17 +86,19 @@ REFUSED: tuple[tuple[str, int, int | None], ...] = (
     ("swapoff", 168, 225),
 )
 #: Calls that are looked at more closely: x86_64, aarch64.
-CLONE, IOCTL, PERSONALITY = (56, 220), (16, 29), (135, 92)
+CLONE, IOCTL, PERSONALITY, FCNTL = (56, 220), (16, 29), (135, 92), (72, 25)
 SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
 SETRLIMIT, PRLIMIT = (160, 164), (302, 261)
 CLONE3 = 435
-#: The first number that was not assigned when this list was made.
-UNKNOWN_FROM = 464
+#: The numbers that were not assigned when this list was made: from one to below another, and from one on.
+UNKNOWN, UNKNOWN_FROM = ((335, 424), (295, 424)), 464
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* that clone() takes
 FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
-NETLINK, NETLINK_ROUTE = 16, 0  # of netlink only what tells the interfaces
+#: By family. 0 is a family's own; ICMP, TCP, UDP, ICMPv6; of netlink only what tells the interfaces.
+PROTOCOLS = {2: (0, 1, 6, 17), 10: (0, 6, 17, 58), 16: (0,)}
+LEASES = (1024, 1040)  # F_SETLEASE, F_SETDELEG: whoever opens the file, in another sandbox or outside, would wait
 RLIMIT_CORE = 4
 TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 PERSONALITIES = (0, 0xFFFFFFFF)  # plain Linux, and the question which one it is
@@ -136,6 +143,10 @@ def program(machine: str | None = None) -> bytes:
     add(_LOAD, _NUMBER)
     add(_AT_LEAST, UNKNOWN_FROM, 0, 1)  # x32's numbers are far above, too
     refuse(errno.ENOSYS)
+    first, end = UNKNOWN[column]
+    add(_AT_LEAST, first, 0, 2)
+    add(_AT_LEAST, end, 1, 0)
+    refuse(errno.ENOSYS)
     add(_EQUAL, CLONE3, 0, 1)
     refuse(errno.ENOSYS)  # its flags are in memory, out of a filter's sight; C libraries fall back to clone
     for _, *numbers in REFUSED:
@@ -147,22 +158,25 @@ def program(machine: str | None = None) -> bytes:
     add(_ANY_BIT, NEW_NAMESPACE, 0, 1)
     refuse()
     add(_LOAD, _NUMBER)
-    add(_EQUAL, IOCTL[column], 0, 2 * len(TERMINAL_INJECTION) + 2)
-    add(_LOAD, _SECOND)
-    for command in TERMINAL_INJECTION:
-        add(_EQUAL, command, 0, 1)
-        refuse()
-    add(_LOAD, _NUMBER)
+    for call, commands in ((IOCTL, TERMINAL_INJECTION), (FCNTL, LEASES)):
+        add(_EQUAL, call[column], 0, 2 * len(commands) + 2)
+        add(_LOAD, _SECOND)
+        for command in commands:
+            add(_EQUAL, command, 0, 1)
+            refuse()
+        add(_LOAD, _NUMBER)
     argument_check(PERSONALITY[column], _FIRST, PERSONALITIES, errno.EPERM)
     for call in SOCKETS:
         argument_check(call[column], _FIRST, FAMILIES, errno.EAFNOSUPPORT)
-        add(_EQUAL, call[column], 0, 6)
-        add(_LOAD, _FIRST)
-        add(_EQUAL, NETLINK, 0, 3)
-        add(_LOAD, _THIRD)
-        add(_EQUAL, NETLINK_ROUTE, 1, 0)
-        refuse(errno.EPROTONOSUPPORT)
-        add(_LOAD, _NUMBER)
+        for family, protocols in PROTOCOLS.items():
+            add(_EQUAL, call[column], 0, len(protocols) + 5)
+            add(_LOAD, _FIRST)
+            add(_EQUAL, family, 0, len(protocols) + 2)
+            add(_LOAD, _THIRD)
+            for index, value in enumerate(protocols):
+                add(_EQUAL, value, len(protocols) - index, 0)
+            refuse(errno.EPROTONOSUPPORT)
+            add(_LOAD, _NUMBER)
     # Who sees to it that there are no core dumps must not be undone: with a limit of 0 bytes the kernel would start a
     # helper that the host names for them. Many programs set 0, so it succeeds, and changes nothing.
     add(_EQUAL, SETRLIMIT[column], 0, 4)
@@ -181,11 +195,3 @@ def program(machine: str | None = None) -> bytes:
     add(_LOAD, _NUMBER)
     add(_RETURN, _ALLOW)
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
-
-
-def memory_file() -> int:
-    """A new descriptor to hand to `bwrap --seccomp`."""
-    descriptor = os.memfd_create("seccomp")
-    os.write(descriptor, program())
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
