@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import count
 
 from workbench.live.reducer import Live
-from workbench.live.view import Delta, EngineStatus
+from workbench.live.view import Delta, EngineStatus, Past
 from workbench.model import events as ev
 from workbench.model.account import AccountSettings
 from workbench.model.attached import Attached, Provisioned, ProvisionedStatus, RuntimeManagement
@@ -50,6 +50,7 @@ class FakeEngine:
         self.requests: list[InvokeRequest] = []
         self.stopped_environments: list[str] = []
         self.faults: list[tuple[str, Fault]] = []
+        self.asked_past: list[str | None] = []
         self.stops = 0
         self.answer: Callable[[InvokeRequest], Awaitable[InvocationResult]] | None = None
         self.engine_status = status
@@ -385,6 +386,11 @@ class FakeEngine:
         self._check()
         delta = self.live.changes(since, self.now, self.wall)
         return decode(Delta, json.loads(json.dumps(encode(delta))))
+
+    async def past(self, function: str | None) -> Past:
+        self._ask()
+        self.asked_past.append(function)
+        return decode(Past, json.loads(json.dumps(encode(self.live.past(function, self.now)))))
 
     async def status(self) -> EngineStatus:
         self._check()

@@ -14,13 +14,13 @@ from tests.tui.fake_port import FakeEngine
 from workbench.client.recording import Player, Tape, player_port, recorded
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.commands import replay
+from workbench.tui.format import clock
 from workbench.tui.link import Link
 
 
-@pytest.fixture
-async def film(engine: FakeEngine, tmp_path: Path) -> Path:
-    """Three seconds: hello runs cold, then once a second."""
-    tape = Tape(tmp_path / "film.ndjson")
+async def shoot(path: Path, engine: FakeEngine, *, pause: float = 1000) -> Path:
+    """Hello runs cold, then twice more with so many milliseconds between."""
+    tape = Tape(path)
     port = recorded(engine, tape)
     await port.status()
     since = (await port.changes(0)).seq
@@ -28,9 +28,15 @@ async def film(engine: FakeEngine, tmp_path: Path) -> Path:
     for number in range(3):
         engine.run(f"r-{number}", "hello", "e-1")
         since = (await port.changes(since)).seq
-        engine.advance(1000)
+        engine.advance(pause)
     tape.close()
     return tape.path
+
+
+@pytest.fixture
+async def film(engine: FakeEngine, tmp_path: Path) -> Path:
+    """Three seconds."""
+    return await shoot(tmp_path / "film.ndjson", engine)
 
 
 @asynccontextmanager
@@ -64,6 +70,19 @@ async def test_it_shows_what_was_there_and_moves_with_its_time(face: Face) -> No
     await face.frame(900)
     assert face.app.mirror.totals.invocations == 1
     assert "hello" in face.text
+
+
+async def test_one_can_go_back_in_what_was_played(tmp_path: Path, engine: FakeEngine) -> None:
+    async with playing(await shoot(tmp_path / "long.ndjson", engine, pause=20_000), engine) as face:
+        await face.frame(900)
+        await face.press("v", "less_than_sign")
+        assert "All that is known is in view" in face.said[-1]
+        await face.frame(60_000)
+        await face.press("left_curly_bracket", "left_curly_bracket")
+        assert "idle" in face.line(" e-1 ")
+        await face.press("less_than_sign")
+        assert f"known from {clock(face.app.screen.rows.window.known_from)} on" in face.text
+        assert "▓" in face.line(" e-1 ")
 
 
 async def test_the_end_is_told_once(face: Face) -> None:

@@ -15,6 +15,7 @@ from workbench.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
+    from workbench.live.view import EnvironmentView
 
 
 class Openers(Exporting):
@@ -115,10 +116,11 @@ class Openers(Exporting):
 
         self.push_screen(EnvironmentsScreen(only))
 
-    def open_environment(self, environment: str) -> None:
+    def open_environment(self, environment: str, known: EnvironmentView | None = None) -> None:
+        """Show one in full; what is `known` of it is all there is if the engine has forgotten it."""
         from workbench.tui.screens.environment import EnvironmentDetail
 
-        if view := self.mirror.environments.get(environment):
+        if view := self.mirror.environments.get(environment, known):
             self.push_screen(EnvironmentDetail(view))
 
     def open_invocation(self, request_id: str) -> None:

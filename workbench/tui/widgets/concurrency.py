@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 
 from workbench.live.view import CELL_NS
@@ -12,18 +14,27 @@ from workbench.model.text import one_line
 from workbench.tui.format import fit, number
 
 AXIS, FIGURES = 6, 26
+#: What stands where nothing is known.
+UNKNOWN = "?"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn: peaks by column, oldest first; the limits; and figures to stand beside it."""
+    """What is drawn: peaks by column, oldest first; the limits; and figures to stand beside it.
+
+    Of the first `unknown` columns nothing is known. `ends` are the texts at both ends of the axis; `mark` says which
+    moment it shows, if that is not now.
+    """
 
     peaks: tuple[int, ...]
     zoom: int = 1
     reserved: int | None = None
     provisioned: int = 0
     figures: tuple[tuple[str, str, str], ...] = ()
+    unknown: int = 0
+    ends: tuple[str, str] | None = None
+    mark: str = ""
 
 
 def ceiling(value: int) -> int:
@@ -50,12 +61,13 @@ def rows(chart: Chart, height: int) -> list[str]:
         levels = [max(0, min(8, round(peak * height * 8 / top) - row * 8)) for peak in chart.peaks]
         if row == 0:  # one of a thousand is still seen
             levels = [max(level, 1 if peak else 0) for level, peak in zip(levels, chart.peaks, strict=True)]
-        drawn.append("".join(_BLOCKS[level] if level else blank for level in levels))
+        line = "".join(_BLOCKS[level] if level else blank for level in levels)
+        drawn.append(UNKNOWN * chart.unknown + line[chart.unknown :])
     return drawn
 
 
 class ConcurrencyChart(Widget, can_focus=True):
-    """`show` draws what there is now; figures stand at its right."""
+    """`show` draws what there is; figures stand at its right."""
 
     DEFAULT_CSS = """
     ConcurrencyChart { height: 1fr; padding: 0 1; }
@@ -67,6 +79,21 @@ class ConcurrencyChart(Widget, can_focus=True):
         self._chart: Chart | None = None
         self._of: str | None = None
 
+    class Scrubbed(Message):
+        """The wheel asks for another moment: so many quarters of the window later, or earlier."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.post_message(self.Scrubbed(-1))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.post_message(self.Scrubbed(1))
+
     @property
     def columns(self) -> int:
         """Columns of time for which there is room."""
@@ -77,7 +104,10 @@ class ConcurrencyChart(Widget, can_focus=True):
             self._chart, self._of = chart, of
             name = one_line(of) if of is not None else "all functions"
             self.border_title = Content.assemble(
-                ("1 ", "$foreground 50%"), ("Concurrency", "bold"), (f"  {name}", "$text-primary")
+                ("1 ", "$foreground 50%"),
+                ("Concurrency", "bold"),
+                (f"  {name}", "$text-primary"),
+                (chart.mark, "bold $text-warning"),
             )
             self.refresh()
 
@@ -96,14 +126,15 @@ class ConcurrencyChart(Widget, can_focus=True):
             lines.append(
                 Content.assemble(
                     (fit(label, AXIS - 1, right=True) + edge, "$foreground 50%"),
-                    (row, "$text-error" if full else "$success"),
+                    (row[: chart.unknown], "$foreground 25%"),
+                    (row[chart.unknown :], "$text-error" if full else "$success"),
                     "   ",
                     (fit(name, 13), "$foreground 55%"),
                     (fit(value, FIGURES - 17, right=True), style or "bold"),
                 )
             )
         seconds = len(chart.peaks) * chart.zoom * CELL_NS / 1e9
-        start = f"-{seconds:.0f} s"
-        axis = start + "now".rjust(max(0, len(chart.peaks) - len(start)))
+        start, stop = chart.ends or (f"-{seconds:.0f} s", "now")
+        axis = start + stop.rjust(max(0, len(chart.peaks) - len(start)))
         lines.append(Content.styled(fit("0", AXIS - 1, right=True) + "┼" + axis, "$foreground 50%"))
         return Content("\n").join(lines)
