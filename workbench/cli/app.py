@@ -21,6 +21,7 @@ from workbench.cli import (
     fire,
     history,
     keep_warm,
+    keys,
     layers,
     listing,
     logs,
@@ -93,6 +94,7 @@ app.add_typer(history.app, name="history")
 app.command("cost")(cost.cost)
 app.command("record")(record.record)
 app.command("prune")(prune.prune)
+app.command("keys")(keys.keys)
 app.command("doctor")(doctor.doctor)
 
 

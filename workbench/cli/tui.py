@@ -87,6 +87,8 @@ def tui(
             deploy=deploy if template.exists() else None,
             start=attach.start,
             doctor=partial(_doctor, project),
+            keys=project.keys,
+            settings=project.root / "workbench.toml",
         )
     endpoint = read_endpoint(project)
     if endpoint is not None:
@@ -111,15 +113,17 @@ async def _doctor(project: Project) -> str:
 
 def _play(path: Path, speed: float) -> None:
     """Raises UsageError when the file is no recording."""
+    from workbench.client.project import find_project
     from workbench.client.recording import Player, player_port
     from workbench.tui import run
 
+    project = find_project()
     player = Player(path, speed=speed)
 
     async def connect() -> EnginePort:
         return player_port(player)
 
-    run(connect, replay=player)
+    run(connect, replay=player, keys=project.keys, settings=project.root / "workbench.toml")
     player.close()
     if player.problem:
         raise UsageError(player.problem)

@@ -47,6 +47,8 @@ class Project:
     history_bytes: int = MAX_BYTES
     #: The `[prices]` of workbench.toml, not looked at before they are needed.
     price_changes: Mapping[str, Any] = field(default_factory=dict)
+    #: The `[keys]` of workbench.toml, not looked at before the terminal UI starts.
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -125,6 +127,7 @@ def find_project(start: Path | None = None) -> Project:
         history_invocations=history.get("invocations", MAX_INVOCATIONS),
         history_bytes=history.get("bytes", MAX_BYTES),
         price_changes=settings("prices", dict, {}),
+        keys=settings("keys", dict, {}),
     )
 
 
@@ -175,6 +178,7 @@ def _settings(path: Path) -> Any:
         "idle_stop",
         "max_life",
         "history",
+        "keys",
         "prices",
         "services",
         "runtime_rollout",

@@ -5,9 +5,9 @@ Importing this package is cheap; Textual is loaded by `run`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.tui.saved import SavedEvent, read_saved_events
 
@@ -28,6 +28,8 @@ def run(
     start: Callable[[], Awaitable[None]] | None = None,
     doctor: Callable[[], Awaitable[str]] | None = None,
     replay: Player | None = None,
+    keys: Mapping[str, Any] | None = None,
+    settings: Path | None = None,
 ) -> Outcome:
     """Run the terminal UI until the person leaves; the outcome says what became of the engine.
 
@@ -35,11 +37,16 @@ def run(
     loop, first when the screen is up and again whenever the engine was lost; a `WorkbenchError` or `OSError` from it is
     shown and it is tried again. `start` starts an engine where one was lost. `deploy`, if there is something to deploy,
     answers with a sentence, `doctor` with what this machine offers. `replay` is the recording behind `connect`, if it
-    is one. After a crash of the UI itself the traceback is on stderr.
+    is one. `keys` is the table of that name in `settings`, the project's workbench.toml. After a crash of the UI itself
+    the traceback is on stderr.
+
+    Raises:
+        UsageError: `keys` names a command or a key that there is not, or gives two commands the same key.
     """
     import gc
 
     from workbench.tui.app import Outcome, WorkbenchApp
+    from workbench.tui.keymap import keymap
 
     # What deltas bring has no cycles, and comes by the thousand: looking for cycles after every 700 objects would cost
     # twice as much as reading them.
@@ -53,6 +60,7 @@ def run(
         start=start,
         doctor=doctor,
         replay=replay,
+        keys=keymap(keys, str(settings)) if keys else None,
     )
     outcome = app.run()
     return outcome or (Outcome.CRASHED if app.return_code else Outcome.QUIT)

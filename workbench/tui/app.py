@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ class WorkbenchApp(Firing):
     `saved_events` are those of `events_folder`, where others can be saved. `connect` attaches to an engine, and does so
     again whenever the engine was lost; `start` starts one then. `deploy` deploys the project's template and answers
     with a sentence, `doctor` with what this machine offers. `replay` is the recording that `connect` attaches to, if it
-    is one. `frames` is the pace of pulling; with None only `frame` pulls, for tests.
+    is one. `keys` are those that a person gave to commands, by the command's name. `frames` is the pace of pulling;
+    with None only `frame` pulls, for tests.
     """
 
     TITLE = "workbench"
@@ -61,11 +62,12 @@ class WorkbenchApp(Firing):
         start: Callable[[], Awaitable[None]] | None = None,
         doctor: Callable[[], Awaitable[str]] | None = None,
         replay: Player | None = None,
+        keys: Mapping[str, tuple[str, ...]] | None = None,
         frames: float | None = FRAMES,
         link: Callable[[Connect, Mirror], Link] = Link,
     ) -> None:
         mirror = Mirror()
-        super().__init__(link(connect, mirror), mirror, saved_events, events_folder)
+        super().__init__(link(connect, mirror), mirror, keys or {}, saved_events, events_folder)
         self.deploy = deploy
         self.doctor = doctor
         self._start = start
@@ -81,6 +83,8 @@ class WorkbenchApp(Firing):
         return MainScreen()
 
     def on_mount(self) -> None:
+        if self.own_keys:
+            self.set_keymap({name: ",".join(keys) for name, keys in self.own_keys.items()})
         if self._frames:
             self.run_worker(self._keep_pulling(1 / self._frames), group="frames")
 

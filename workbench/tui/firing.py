@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -26,9 +26,14 @@ class Firing(ByHand):
     """Nothing here waits for an answer: it comes as a notice, or is shown where the load is watched."""
 
     def __init__(
-        self, link: Link, mirror: Mirror, saved_events: Sequence[SavedEvent], events_folder: Path | None
+        self,
+        link: Link,
+        mirror: Mirror,
+        keys: Mapping[str, tuple[str, ...]],
+        saved_events: Sequence[SavedEvent],
+        events_folder: Path | None,
     ) -> None:
-        super().__init__(link, mirror)
+        super().__init__(link, mirror, keys)
         self.saved = list(saved_events)
         self._events_folder = events_folder
         #: What is fired many times, or was last.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from textual.app import App
+from textual.binding import Binding
+from textual.widget import Widget
 
 from workbench.model.errors import ApiError, WorkbenchError
 from workbench.model.text import one_line, sanitize
+from workbench.tui.commands.base import Command, shown
 from workbench.tui.link import Link
 from workbench.tui.mirror import Mirror
 
@@ -21,13 +25,33 @@ class Outcome(Enum):
     CRASHED = "crashed"
 
 
+def key_of(widget: Widget, command: type[Command]) -> str:
+    """How the command's key is written in the app of this widget."""
+    return widget.app.key(command) if isinstance(widget.app, Shell) else command.shown_key
+
+
 class Shell(App[Outcome]):
     """What every part of the app stands on."""
 
-    def __init__(self, link: Link, mirror: Mirror) -> None:
+    def __init__(self, link: Link, mirror: Mirror, keys: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__()
+        #: The keys of commands that workbench.toml has given others, by the command's name.
+        self.own_keys = keys
         self.mirror = mirror
         self.link = link
+
+    def key(self, command: type[Command]) -> str:
+        """How a sentence writes the command's key; the first where workbench.toml gives it several."""
+        keys = self.own_keys.get(command.name())
+        return shown(keys[:1]) if keys else command.shown_key
+
+    def get_key_display(self, binding: Binding) -> str:
+        return binding.key_display or shown([binding.key])
+
+    def keys_of(self, command: type[Command]) -> str:
+        """How help writes the keys of the command."""
+        keys = self.own_keys.get(command.name())
+        return shown(keys) if keys else command.shown_key
 
     @property
     def endpoint(self) -> str | None:

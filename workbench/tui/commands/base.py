@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from inspect import cleandoc
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.keys import format_key
 
 
 class Command:
@@ -25,6 +28,12 @@ class Command:
     palette: ClassVar[bool] = True
 
     @classmethod
+    def name(cls) -> str:
+        """What workbench.toml calls it: its screen, and its class's name in small letters: `function.edit-alias`."""
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        return f"{cls.__module__.rpartition('.')[2]}.{words}"
+
+    @classmethod
     def help(cls) -> str:
         return cleandoc(cls.__doc__ or "").replace("\n", " ")
 
@@ -38,7 +47,19 @@ class Command:
             key_display=cls.shown_key,
             priority=cls.priority,
             tooltip=cls.help(),
+            id=cls.name(),
         )
+
+
+def shown(keys: Iterable[str]) -> str:
+    """Keys as help and footer write them."""
+    return " ".join(_shown(key) for key in keys)
+
+
+def _shown(key: str) -> str:
+    *modifiers, last = key.split("+")
+    text = "".join("^" if modifier == "ctrl" else f"{modifier}+" for modifier in modifiers) + format_key(last)
+    return text[:1].upper() + text[1:] if re.fullmatch(r"f\d+", text) else text
 
 
 def bindings(*commands: type[Command]) -> list[BindingType]:

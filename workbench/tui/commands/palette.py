@@ -10,6 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from workbench.tui.commands.base import Command
 from workbench.tui.screens.live import LiveScreen
+from workbench.tui.shell import Shell
 
 
 class WorkbenchCommands(Provider):
@@ -32,6 +33,6 @@ class WorkbenchCommands(Provider):
     def _run(self, command: type[Command]) -> partial[Coroutine[Any, Any, bool]]:
         return partial(self.app.run_action, command.action, self.screen)
 
-    @staticmethod
-    def _help(command: type[Command]) -> str:
-        return f"{command.help()}  ({command.shown_key})"
+    def _help(self, command: type[Command]) -> str:
+        key = self.app.keys_of(command) if isinstance(self.app, Shell) else command.shown_key
+        return f"{command.help()}  ({key})"

@@ -11,6 +11,7 @@ from textual.widgets import Input, Label, TextArea
 
 from workbench.model.functions import FunctionVersion
 from workbench.tui.changes import ConfigurationChange, environments_end, read, without_environment, written
+from workbench.tui.commands import function
 from workbench.tui.screens.form import Form, Judgement
 from workbench.tui.widgets.field import Field
 
@@ -72,7 +73,7 @@ class ConfigurationForm(Form):
         if after == without_environment(before):
             return Judgement()
         change = ConfigurationChange(self._latest.name, before, after)
-        kept = "Published versions keep theirs; p publishes this as a new one."
+        kept = f"Published versions keep theirs; {self.workbench.key(function.Publish)} publishes this as a new one."
         effects = [environments_end(self._count(), "$LATEST"), kept]
         return Judgement([change], effects=effects)
 

@@ -23,6 +23,7 @@ from workbench.tui.widgets.panel import Panel
 
 #: Lines of its log that are shown.
 _LINES = 200
+_COMMANDS = (main.Kill, main.Freeze, main.Fault, environments.GoFunction, main.Export)
 _COLOURS = {
     State.CREATING: "$text-accent",
     State.INIT: "$text-accent",
@@ -45,7 +46,7 @@ class EnvironmentDetail(Dialog[None]):
         #log { height: 1fr; }
     }
     """
-    BINDINGS = bindings(main.Kill, main.Freeze, main.Fault, environments.GoFunction, main.Export)
+    BINDINGS = bindings(*_COMMANDS)
     AUTO_FOCUS = "#log"
 
     def __init__(self, view: EnvironmentView) -> None:
@@ -57,7 +58,10 @@ class EnvironmentDetail(Dialog[None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
         box.border_title = Content(f"Environment {one_line(self._view.id)}")
-        box.border_subtitle = Content("K kill · z freeze or thaw · ! fault · F function · X export · esc back")
+        words = ("kill", "freeze or thaw", "fault", "function", "export")
+        offered = zip(_COMMANDS, words, strict=True)
+        hints = [f"{self.workbench.key(command)} {word}" for command, word in offered]
+        box.border_subtitle = Content(" · ".join([*hints, "esc back"]))
         with box:
             yield Facts()
             yield Panel("History", id="history")

@@ -176,7 +176,7 @@ class EventsScreen(LiveScreen):
         modified = self._from and self.area.text != self._taken
         facts = [("", self._from, ""), ("", "● modified" if modified else "", "$text-warning")]
         if load is None:
-            panel.write(nothing_yet())
+            panel.write(nothing_yet(self.workbench.key(commands.Fire)))
         else:
             order = load.plan.order
             address = f"{order.function}:{order.qualifier}" if order.qualifier else order.function
@@ -314,7 +314,8 @@ class EventsScreen(LiveScreen):
         if isinstance(plan, str):
             self.workbench.say(plan, title="Not fired", bad=True)
         elif self.workbench.load is not None and self.workbench.load.running:
-            self.workbench.say("The last ones are under way: x stops them.", title="Not fired", bad=True)
+            stop = self.workbench.key(commands.Stop)
+            self.workbench.say(f"The last ones are under way: {stop} stops them.", title="Not fired", bad=True)
         else:
             self.workbench.fire_load(plan)
             if self.has_class("-single"):

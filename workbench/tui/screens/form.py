@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from workbench.model.text import one_line, sanitize
 from workbench.tui.changes import Change
+from workbench.tui.commands import function
 from workbench.tui.screens.dialog import Dialog
 
 
@@ -129,7 +130,7 @@ class Form(Dialog[None]):
         except Exception as error:
             self.workbench.say_error(error)
         if done:
-            self.workbench.say(f"{'; '.join(done)}   u undoes it", title="✓ Saved")
+            self.workbench.say(f"{'; '.join(done)}   {self.workbench.key(function.Undo)} undoes it", title="✓ Saved")
             self._saved()
         self._busy = False
         if len(done) == len(changes):

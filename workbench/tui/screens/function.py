@@ -185,12 +185,13 @@ class FunctionScreen(LiveScreen):
     def _editors_hint(self) -> str:
         if not self._known:
             return one_line(self._refused) or "Asking the engine …"
+        publish, new = self.workbench.key(commands.Publish), self.workbench.key(commands.NewAlias)
         if not self._view.versions:
             return (
                 "An alias leads to a version, and by weight to a second one. Nothing is published yet: "
-                "p publishes $LATEST as version 1, then n makes an alias for it."
+                f"{publish} publishes $LATEST as version 1, then {new} makes an alias for it."
             )
-        return "An alias leads to a version, and by weight to a second one: n makes one for the selected version."
+        return f"An alias leads to a version, and by weight to a second one: {new} makes one for the selected version."
 
     # -- asking the engine
     def _ask_if_stale(self, view: FunctionView, now: int) -> None:
@@ -295,9 +296,9 @@ class FunctionScreen(LiveScreen):
 
         row = self.versions.selected
         if len(self._versions) < 2 or row is None:
-            self.workbench.say(
-                "There is one version only. p publishes $LATEST; then there are two.", title="Compare", bad=True
-            )
+            publish = self.workbench.key(commands.Publish)
+            text = f"There is one version only. {publish} publishes $LATEST; then there are two."
+            self.workbench.say(text, title="Compare", bad=True)
             return
         order = sorted(self._versions, key=lambda name: (name == LATEST, len(name), name))
         at = max(1, order.index(row.version)) if row.version in order else len(order) - 1
@@ -384,7 +385,8 @@ class FunctionScreen(LiveScreen):
         alias = self._aliases.get(row.name) if row is not None else None
         if alias is None or not self._leave_draft():
             return
-        text = f"Callers of {alias.function}:{alias.name} get ResourceNotFoundException from then on. u brings it back."
+        undo = f"{self.workbench.key(commands.Undo)} brings it back."
+        text = f"Callers of {alias.function}:{alias.name} get ResourceNotFoundException from then on. {undo}"
         question = Question(f"Delete the alias {alias.name}?", text, Answer("delete", "D", "Delete it", grave=True))
 
         def answered(answer: str | None) -> None:
@@ -400,7 +402,8 @@ class FunctionScreen(LiveScreen):
         except Exception as error:
             self.workbench.say_error(error)
             return
-        self.workbench.say(f"{alias.function}:{alias.name}   u brings it back", title="✓ Deleted")
+        undo = f"{self.workbench.key(commands.Undo)} brings it back"
+        self.workbench.say(f"{alias.function}:{alias.name}   {undo}", title="✓ Deleted")
         await self._again()
 
     def action_save(self) -> None:
@@ -419,7 +422,8 @@ class FunctionScreen(LiveScreen):
         except Exception as error:
             self.workbench.say_error(error)
             return
-        self.workbench.say(f"{self.workbench.edits.of(draft.function)[0]}   u undoes it", title="✓ Saved")
+        undo = f"{self.workbench.key(commands.Undo)} undoes it"
+        self.workbench.say(f"{self.workbench.edits.of(draft.function)[0]}   {undo}", title="✓ Saved")
         self._aliases[alias.name] = alias
         if self.editor.draft == draft:
             self.editor.begin(Draft.of(alias))

@@ -57,7 +57,9 @@ class Help(Dialog[None]):
             table.add_row()
             table.add_row(Text("", style="bold"), Text(title, style="bold"))
             for command in commands:
-                table.add_row(Text(command.shown_key, style="bold", justify="right"), Text(command.help()))
+                table.add_row(
+                    Text(self.workbench.keys_of(command), style="bold", justify="right"), Text(command.help())
+                )
         table.add_row()
         table.add_row(Text(""), Text("The states of an execution environment", style="bold"))
         for state, text in _STATES.items():

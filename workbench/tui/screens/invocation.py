@@ -131,7 +131,8 @@ class InvocationScreen(LiveScreen):
         function = mirror.functions.get(view.function)
         self.query_one("#context", Panel).draw(partial(context, view, function, self._account, record))
         others = [other for other in mirror.invocations.values() if other.environment == view.environment]
-        self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror))
+        key = self.workbench.key(commands.GoEnvironment)
+        self.query_one("#environment", Panel).write(environment_story(view, self._environment, others, mirror, key))
 
     @property
     def _bodies(self) -> tuple[str, str]:

@@ -89,7 +89,8 @@ class DoctorScreen(Page):
             said = await self.workbench.doctor()
         except Exception as error:
             self.workbench.say_error(error)
-            self.page.write(Content.styled("It could not be told. ^r tries again.", _DIM))
+            again = self.workbench.key(commands.Reload)
+            self.page.write(Content.styled(f"It could not be told. {again} tries again.", _DIM))
             return
         self.page.write(Content("\n").join(_coloured(line) for line in sanitize(said).splitlines()))
 
@@ -162,7 +163,9 @@ class SettingsScreen(Page):
             parts.append(("Account", rows))
         theme = self.app.theme + ("   NO_COLOR is set" if self.app.no_color else "")
         parts.append(("This screen", [("theme", theme), ("", "^t switches dark and light; the palette has more")]))
-        file = "workbench.toml in the project: backend, account, region, concurrency, idle_stop, history, runtimes"
+        file = (
+            "workbench.toml in the project: backend, account, region, concurrency, idle_stop, history, runtimes, keys"
+        )
         parts.append(("To change them", [("", file), ("", "it is read when an engine starts")]))
         lines: list[Content] = []
         for title, rows in parts:

@@ -171,7 +171,8 @@ class RuntimesScreen(LiveScreen):
             f"{plural(modes.count('Auto'), 'function')} in Auto: at the next update, else when the roll-out ends.\n"
             f"{plural(modes.count('FunctionUpdate'), 'function')} in FunctionUpdate: at the next update only.\n"
             f"{plural(modes.count('Manual'), 'function')} in Manual: never.\n"
-            "Environments of the older version end when they are free. u takes it back."
+            "Environments of the older version end when they are free. "
+            f"{self.workbench.key(commands.Undo)} takes it back."
         )
         question = Question(
             f"Publish {overview.id} {row.installed.version}?", text, Answer("publish", "p", "Publish it")
@@ -199,7 +200,7 @@ class RuntimesScreen(LiveScreen):
         except Exception as error:
             self.workbench.say_error(error)
             return
-        self.workbench.say(f"{change}   u takes it back", title="✓ Published")
+        self.workbench.say(f"{change}   {self.workbench.key(commands.Undo)} takes it back", title="✓ Published")
         self._ask()
 
     @work(group="edits")

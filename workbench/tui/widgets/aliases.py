@@ -13,6 +13,7 @@ from workbench.tui.commands.base import bindings
 from workbench.tui.edits import routing
 from workbench.tui.format import NOTHING, number, plural
 from workbench.tui.observed import Split
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.columns import Column
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList
@@ -39,7 +40,6 @@ class AliasList(RowList[AliasRow]):
     NAME = "Aliases"
     NUMBER = 2
     EDGE = Edge.NONE
-    EMPTY = "No alias yet: n makes one for the selected version."
     COLUMNS = (
         Column("name", "ALIAS", 10, keep=100, flex=1, most=24),
         Column("routing", "LEADS TO", 15, keep=90, flex=2, most=24),
@@ -67,6 +67,9 @@ class AliasList(RowList[AliasRow]):
                 return (observed_text(item.observed, item.targets), "accent")
             case _:
                 return (number(item.observed.total) if item.observed.total else NOTHING, "dim")
+
+    def empty(self) -> str:
+        return f"No alias yet: {key_of(self, commands.NewAlias)} makes one for the selected version."
 
     def subtitle(self) -> Content:
         return Content.styled(plural(len(self.items), "alias").replace("aliass", "aliases"), "$foreground 50%")

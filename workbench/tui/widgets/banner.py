@@ -6,7 +6,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.model.text import one_line
+from workbench.tui.commands.main import StartEngine
 from workbench.tui.link import Link, LinkState
+from workbench.tui.shell import key_of
 
 
 class Banner(Static):
@@ -33,7 +35,7 @@ class Banner(Static):
         if starting:
             self.update(Content("… the engine is being started again"))
         elif link.state is LinkState.LOST:
-            offer = " · S starts it again" if startable else ""
+            offer = f" · {key_of(self, StartEngine)} starts it again" if startable else ""
             reason = f"   {one_line(link.reason)}" if link.reason else ""
             self.update(Content.assemble(f"✗ engine does not answer; trying again{offer}", (reason, "not bold")))
 

@@ -19,6 +19,7 @@ from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import milliseconds, share, short, version
 from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.columns import Column
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList
@@ -110,7 +111,8 @@ class FunctionList(RowList[FunctionView]):
     def empty(self) -> str:
         if self._all:
             return f"No function matches “{self.query_text}”.\n\nesc clears the filter."
-        deploy = ", or press d to deploy the template of this project" if self.deployable else ""
+        key = key_of(self, commands.Deploy)
+        deploy = f", or press {key} to deploy the template of this project" if self.deployable else ""
         return f"No functions yet.\n\nRun `workbench serve` in a project with a template.yaml{deploy}."
 
 

@@ -46,9 +46,13 @@ def context(
 
 
 def environment_story(
-    view: InvocationView | None, environment: EnvironmentView | None, others: Sequence[InvocationView], mirror: Mirror
+    view: InvocationView | None,
+    environment: EnvironmentView | None,
+    others: Sequence[InvocationView],
+    mirror: Mirror,
+    key: str = "",
 ) -> Content:
-    """Its life so far and what ran in it; of an invocation, why it got this environment."""
+    """Its life so far and what ran in it; of an invocation, why it got this environment. `key` opens it."""
     lines = []
     if view is not None:
         lines.append(Content.assemble(("why  ", "$foreground 55%"), (one_line(view.why) or "–", "bold")))
@@ -61,7 +65,7 @@ def environment_story(
         f"   {state.glyph} {state.value}   {one_line(environment.backend)}   ",
         f"{plural(environment.invocations, 'invocation')}",
         f"   {environment.max_memory_mb} of {environment.memory_size} MB" if environment.max_memory_mb else "",
-        ("   e opens it" if view is not None else "", "$text-accent"),
+        (f"   {key} opens it" if key else "", "$text-accent"),
     )
     lines += [now, Content(""), *history(environment, mirror)]
     if others:

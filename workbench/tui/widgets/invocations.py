@@ -14,6 +14,7 @@ from workbench.tui.commands import main as commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import NOTHING, clock_ms, environment_id, milliseconds, number, plural, request_id, version
 from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.columns import Column, Placed
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList
@@ -52,7 +53,6 @@ class InvocationList(RowList[InvocationView]):
     NAME = "Invocations"
     NUMBER = 3
     EDGE = Edge.TOP
-    EMPTY = "Nothing ran yet.\n\nSelect a function and press f to fire it, or F to fire it at once."
     COLUMNS = (
         Column("time", "TIME", 12, keep=75),
         Column("request", "REQUEST", 8, keep=50),
@@ -93,6 +93,10 @@ class InvocationList(RowList[InvocationView]):
         elif changed.tick and self._counting and not self.paused:
             self._now = mirror.now
             self.refresh()
+
+    def empty(self) -> str:
+        fire, again = key_of(self, commands.Fire), key_of(self, commands.FireAgain)
+        return f"Nothing ran yet.\n\nSelect a function and press {fire} to fire it, or {again} to fire it at once."
 
     def key(self, item: InvocationView) -> Hashable:
         return item.request_id

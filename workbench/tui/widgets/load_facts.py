@@ -17,10 +17,10 @@ _NAMED = 4
 _RESPONSE = 20_000
 
 
-def nothing_yet() -> Content:
+def nothing_yet(key: str) -> Content:
     return Content.styled(
-        "^j fires what is in the editor. With a count above 1 this shows percentiles, a histogram, how the versions of "
-        "an alias shared the invocations, and what failed.",
+        f"{key} fires what is in the editor. With a count above 1 this shows percentiles, a histogram, how the "
+        "versions of an alias shared the invocations, and what failed.",
         _DIM,
     )
 

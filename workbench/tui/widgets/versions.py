@@ -11,7 +11,9 @@ from textual.content import Content
 from workbench.live.view import FunctionView
 from workbench.model.functions import FunctionVersion
 from workbench.model.names import LATEST
+from workbench.tui.commands import function as commands
 from workbench.tui.format import NOTHING, plural, short
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.columns import Column
 from workbench.tui.widgets.drawn_rows import Piece
 from workbench.tui.widgets.rows import Edge, RowList
@@ -102,7 +104,8 @@ class VersionList(RowList[VersionRow]):
     def subtitle(self) -> Content:
         published = len(self.items) - 1
         if published < 1:
-            return Content.styled("none published yet: p publishes $LATEST", "$text-warning")
+            publish = key_of(self, commands.Publish)
+            return Content.styled(f"none published yet: {publish} publishes $LATEST", "$text-warning")
         dirty = isinstance(self.items[0], VersionRow) and self.items[0].dirty
         note = f"{plural(published, 'version')} published" + (" · $LATEST differs from the newest" if dirty else "")
         return Content.styled(note, "$foreground 50%")

@@ -1,0 +1,147 @@
+"""Keys of a person's own, from `[keys]` of workbench.toml: read, refused, pressed and shown."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.tui.conftest import SMALL, WIDE
+from workbench.cli.app import app
+from workbench.model.errors import UsageError
+from workbench.tui import run
+from workbench.tui.keymap import SCOPES, commands, keymap
+
+WHERE = "/home/ada/orders/workbench.toml"
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        ("Q", ("Q",)),
+        ("&", ("ampersand",)),
+        ("ctrl++", ("ctrl+plus",)),
+        (["f9", "ctrl+o", "f9"], ("f9", "ctrl+o")),
+        ("shift+q", ("Q",)),
+        ("shift+up", ("shift+up",)),
+        ("Insert", ("insert",)),
+        ("ö", ("ö",)),
+    ],
+)
+def test_a_key_is_written_as_people_write_it(given, keys):
+    assert keymap({"tour": given}, WHERE) == {"main.tour": keys}
+
+
+def test_a_name_alone_is_the_command_on_every_screen_and_a_table_is_one_screen():
+    found = keymap({"fire": "f9", "function": {"fire": "f8"}}, WHERE)
+    assert found == {"main.fire": ("f9",), "events.fire": ("f9",), "function.fire": ("f8",)}
+
+
+def test_keys_can_be_exchanged():
+    assert keymap({"fire": "q", "quit": "f"}, WHERE)["main.quit"] == ("f",)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"qit": "x"}, "there is no command 'qit'; 'quit' is one (workbench keys lists them)"),
+        ({"function": {"open": "x"}}, "there is no command 'function.open'"),
+        ({"main": {"functions": "x"}}, "there is no command 'main.functions'"),
+        ({"nowhere": {"fire": "x"}}, "there is no command 'nowhere.fire'"),
+        ({"quit": 7}, "[keys] quit takes a key or a list of keys"),
+        ({"quit": []}, "[keys] quit takes a key or a list of keys"),
+        ({"quit": ["Q", 1]}, "[keys] quit takes a key or a list of keys"),
+        ({"quit": ""}, "[keys] quit: there is no key ''"),
+        ({"quit": "control+q"}, "[keys] quit: there is no key 'control+q' (keys are written like"),
+        ({"quit": "f25"}, "there is no key 'f25'"),
+        ({"quit": "ab"}, "there is no key 'ab'"),
+        ({"quit": "ctrl+"}, "there is no key 'ctrl+'"),
+        ({"quit": "a,b"}, "there is no key 'a,b'"),
+        ({"quit": "ctrl+p"}, "'ctrl+p' is for the palette on every screen (choose another key)"),
+        ({"quit": "shift+tab"}, "'shift+tab' is for the field before"),
+        ({"quit": "ctrl+i"}, "terminals send 'ctrl+i' as tab"),
+        ({"quit": "f"}, "f is both 'main.fire' and 'main.quit' on the main screen (give one of them another key)"),
+        ({"quit": "1"}, "1 is both 'main.functions' and 'main.quit'"),
+        ({"quit": "j"}, "j is both 'main.quit' and 'moves.down'"),
+        ({"fire": "f9", "quit": "f9"}, "F9 is both 'main.fire' and 'main.quit'"),
+        ({"help": ","}, ", is both 'main.help' and 'replay.hold-replay'"),
+        ({"more": "u"}, "u is both 'function.undo' and 'function.more' on the function screen"),
+    ],
+)
+def test_what_cannot_be_is_said_with_the_place_and_the_mend(given, said):
+    with pytest.raises(UsageError) as raised:
+        keymap(given, WHERE)
+    text = str(raised.value)
+    assert text.startswith(f"{WHERE}: [keys]")
+    assert said in text
+    assert "\n" not in text
+
+
+def test_every_command_has_a_name_of_its_own():
+    names = [command.name() for command in {command for _, scope in SCOPES for command in scope}]
+    assert len(names) == len(set(names))
+    assert {"main.fire-again", "function.edit-alias", "moves.page-down", "replay.step-replay"} <= set(commands())
+
+
+def test_the_screen_does_not_come_up_with_keys_that_cannot_be(tmp_path):
+    async def connect():
+        raise AssertionError("an engine was asked for")
+
+    with pytest.raises(UsageError, match="quit takes a key"):
+        run(connect, keys={"quit": 7}, settings=tmp_path / "workbench.toml")
+
+
+def test_the_command_lists_names_and_keys(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(tmp_path))
+    (tmp_path / "workbench.toml").write_text('[keys]\nquit = "Q"\n[keys.function]\nfire = ["f9", "z"]\n')
+    told = CliRunner().invoke(app, ["keys"], catch_exceptions=False).stdout.splitlines()
+    assert "* function.fire            F9 z               Fire this function" in "\n".join(told)
+    assert "  main.fire                f                  Fire the selected function" in "\n".join(told)
+    assert len(told) == len(commands())
+    parsed = [json.loads(line) for line in CliRunner().invoke(app, ["keys", "--json"]).stdout.splitlines()]
+    assert {one["name"]: one["keys"] for one in parsed if one["changed"]} == {
+        "main.quit": ["Q"],
+        "function.fire": ["f9", "z"],
+    }
+    (tmp_path / "workbench.toml").write_text("keys = 7\n")
+    with pytest.raises(UsageError, match="'keys' has a value of the wrong kind: 7"):
+        CliRunner().invoke(app, ["keys"], catch_exceptions=False)
+
+
+async def test_the_new_keys_do_it_and_the_old_ones_do_not(open_face):
+    keys = keymap({"runtimes": "f9", "moves": {"down": ["J", "w"]}, "fire": "q", "quit": "f"}, WHERE)
+    async with open_face(keys=keys) as face:
+        await face.press("j")
+        assert face.main.function.name == "counter"
+        await face.press("w")
+        assert face.main.function.name == "hello"
+        await face.press("R")
+        assert face.app.screen is face.main
+        await face.press("q")
+        assert "Fire hello" in face.text
+        await face.press("escape", "f9")
+        assert "Runtimes" in face.text
+        assert face.app.screen is not face.main
+        await face.press("escape", "f")
+        assert face.app._exit
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_help_footer_palette_and_sentences_show_them(open_face, engine, size):
+    keys = keymap({"help": "f2", "fire": ["f9", "ctrl+o"], "publish": "P"}, WHERE)
+    async with open_face(size, keys=keys) as face:
+        assert "F9 fire" in face.lines[-1]
+        assert "F2 help" in face.lines[-1]
+        await face.press("3")
+        assert "press F9 to fire it, or F to fire" in " ".join(face.text.split())
+        await face.press("1", "f2")
+        assert "F9 ^o Fire the selected function" in " ".join(face.text.split())
+        await face.press("escape", "enter")
+        assert "P publishes $LATEST" in face.text
+
+
+async def test_a_letter_is_no_command_while_a_text_is_typed(open_face):
+    async with open_face(keys=keymap({"quit": "Z", "stop": "w", "filter": "f7"}, WHERE)) as face:
+        await face.press("f7", "Z")
+        assert "/ Z" in face.text
+        await face.press("escape", "E", "3", "w")
+        assert face.app.screen.query_one("#target").value.endswith("w")
