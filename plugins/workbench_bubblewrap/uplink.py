@@ -1,4 +1,5 @@
-"""The way out of a sandbox's network, by slirp4netns or pasta: everything but the host's own loopback.
+"""The way out of a sandbox's network, by slirp4netns or pasta: everything but the host's own loopback, and but the
+addresses at which a cloud tells its machines' programs who they are, and their credentials.
 
 The helper stays outside and gets the two namespaces as open files. A path by process id would not do: an ordinary
 user's bubblewrap nests a second user namespace, and only the outer one may change the network.
@@ -23,6 +24,10 @@ RESOLVER = "10.0.2.3"
 #: What the helper calls the interface.
 INTERFACE = "eth0"
 TUN = Path("/dev/net/tun")
+#: Link-local ones (AWS, Google, Azure, Oracle and others), Alibaba's, and a second one of Azure's.
+METADATA = ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32")
+#: Where `ip` may be beside PATH, which for an ordinary user need not have it.
+_SBIN = "/usr/sbin:/sbin"
 #: Seconds until it must be up; it takes some 30 ms.
 PATIENCE = 5.0
 _OWNER_OF = 0xB701  # NS_GET_USERNS, ioctl_ns(2)
@@ -33,10 +38,12 @@ INSTALL = {"slirp4netns": "slirp4netns", "pasta": "passt"}
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A program that connects a network namespace: its name, and where it is."""
+    """A program that connects a network namespace: its name, and where it is; and where those are that set routes."""
 
     name: str
     path: str
+    nsenter: str = "nsenter"
+    ip: str = "ip"
 
 
 def find() -> tuple[Helper | None, str]:
@@ -46,13 +53,16 @@ def find() -> tuple[Helper | None, str]:
             break
     else:
         return None, "neither slirp4netns nor pasta is installed (sudo apt-get install slirp4netns)"
+    nsenter, ip = (shutil.which(tool) or shutil.which(tool, path=_SBIN) for tool in ("nsenter", "ip"))
+    if nsenter is None or ip is None:
+        return None, "nsenter or ip is not installed (sudo apt-get install util-linux iproute2)"
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         return None, f"there is no {TUN} (sudo modprobe tun)"
     except OSError as error:
         return None, f"{TUN} cannot be opened: {error.strerror} (sudo chmod 666 {TUN})"
-    return Helper(name, path), ""
+    return Helper(name, path, nsenter, ip), ""
 
 
 class Uplink:
@@ -66,27 +76,27 @@ class Uplink:
         """
         self._init, self._helper = init, helper
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        with ExitStack() as opened, ExitStack() as failing:
+        with ExitStack() as opened:
             self._words = os.memfd_create("uplink")
-            failing.callback(os.close, self._words)
+            opened.callback(os.close, self._words)
             try:
-                net = os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-                opened.callback(os.close, net)
-                owner = fcntl.ioctl(net, _OWNER_OF)
-                opened.callback(os.close, owner)
-                ours = os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user"))
+                self._net = os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, self._net)
+                self._owner = fcntl.ioctl(self._net, _OWNER_OF)
+                opened.callback(os.close, self._owner)
+                self._ours = os.path.samestat(os.fstat(self._owner), os.stat("/proc/self/ns/user"))
                 # As standard input and output: pasta closes every other file that it inherits.
                 self._process = process.spawn(
-                    _COMMANDS[helper.name](helper.path, "/proc/self/fd/1", None if ours else "/proc/self/fd/0"),
+                    _COMMANDS[helper.name](helper.path, "/proc/self/fd/1", None if self._ours else "/proc/self/fd/0"),
                     env={"PATH": os.defpath},
                     cwd="/",
-                    stdin=owner,
-                    stdout=net,
+                    stdin=self._owner,
+                    stdout=self._net,
                     stderr=self._words,
                 )
             except OSError as error:
                 raise BackendError(f"the sandbox's network is not to be had: {error}") from error
-            failing.pop_all()
+            self._opened = opened.pop_all()
         self.pid = self._process.pid
         process.watch(self._process, lambda code, _: self.ended.set_result(code))
 
@@ -100,19 +110,45 @@ class Uplink:
         give_up = loop.time() + PATIENCE
         while not self._is_up():
             if self.ended.done() or loop.time() > give_up:
-                said = os.pread(self._words, _MAX_WORDS, 0).decode("utf-8", "replace").strip()
-                raise BackendError(
-                    f"{self._helper.name} does not connect the sandbox: {said or 'it says nothing'}",
-                    mend='network = "none" in workbench.toml does without',
-                )
+                raise self._failed(f"{self._helper.name} does not connect the sandbox")
             await asyncio.sleep(0.002)
+        await self._close_off()
+
+    async def _close_off(self) -> None:
+        """Let no address of a metadata service be reached. Afterwards: pasta copies routes of the host's."""
+        orders = os.memfd_create("routes")
+        try:
+            os.pwrite(orders, "".join(f"route replace unreachable {network}\n" for network in METADATA).encode(), 0)
+            into = [f"--net=/proc/self/fd/{self._net}"]
+            if not self._ours:
+                into += [f"--user=/proc/self/fd/{self._owner}", "--preserve-credentials"]
+            setting = process.spawn(
+                [self._helper.nsenter, *into, "--", self._helper.ip, "-batch", "-"],
+                env={"PATH": os.defpath},
+                cwd="/",
+                stdin=orders,
+                stdout=self._words,
+                stderr=self._words,
+                pass_fds=(self._net, self._owner),
+            )
+        finally:
+            os.close(orders)
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        process.watch(setting, lambda code, _: done.set_result(code))
+        if await asyncio.shield(done) != 0:
+            raise self._failed("the sandbox cannot be kept away from metadata services")
+
+    def _failed(self, what: str) -> BackendError:
+        said = os.pread(self._words, _MAX_WORDS, 0).decode("utf-8", "replace").strip()
+        mend = 'network = "none" in workbench.toml does without'
+        return BackendError(f"{what}: {said or 'it says nothing'}", mend=mend)
 
     async def close(self) -> None:
         """End it."""
         if not self.ended.done():
             os.kill(self.pid, signal.SIGKILL)
             await self.ended
-        os.close(self._words)
+        self._opened.close()
 
     def _is_up(self) -> bool:
         """Is there a default route? The helper makes it last."""

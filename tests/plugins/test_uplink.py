@@ -30,7 +30,7 @@ def attempt(host, port):
     try: socket.create_connection((host, port), 1).close()
     except OSError as error: return error.strerror or str(error)
     return "connected"
-for host in ("127.0.0.1", "10.0.2.2", "10.0.2.100", "10.0.2.3", "169.254.1.1", GATEWAY, "localhost"):
+for host in ("127.0.0.1", "10.0.2.2", "10.0.2.100", "10.0.2.3", "169.254.1.1", "169.254.169.254", GATEWAY, "localhost"):
     print(host, attempt(host, PORT), flush=True)
 print("names", [name for _, name in socket.if_nameindex()], open("/etc/resolv.conf").read().strip(), flush=True)
 """
@@ -48,7 +48,8 @@ async def look(subject: Subject) -> None:
             helpers = [pid for pid in children(os.getpid()) if uplink_of(pid)]
             assert len(helpers) == 1
             *tries, names = (await (await running.start(facts + TRY)).output.all()).splitlines()
-            assert len(tries) == 7
+            assert len(tries) == 8
+            assert "169.254.169.254 No route to host" in tries
             assert not [line for line in tries if line.endswith("connected")]
             assert names == f"names ['lo', 'eth0'] nameserver {uplink.RESOLVER}"
         assert not alive(helpers[0])
@@ -138,28 +139,36 @@ def commanded(pid: int, name: str) -> bool:
 
 class TestFind:
     def test_nothing_is_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(shutil, "which", lambda _: None)
+        monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
         helper, why = uplink.find()
         assert helper is None
         assert why == "neither slirp4netns nor pasta is installed (sudo apt-get install slirp4netns)"
 
     def test_no_tun(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr(shutil, "which", lambda name, path=None: f"/usr/bin/{name}")
         monkeypatch.setattr(uplink, "TUN", tmp_path / "tun")
         assert uplink.find() == (None, f"there is no {tmp_path / 'tun'} (sudo modprobe tun)")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root opens everything")
     def test_tun_is_root_s(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "tun").touch(0)
-        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr(shutil, "which", lambda name, path=None: f"/usr/bin/{name}")
         monkeypatch.setattr(uplink, "TUN", tmp_path / "tun")
         assert "sudo chmod 666" in uplink.find()[1]
 
     def test_pasta_where_there_is_no_slirp4netns(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "tun").touch()
-        monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/pasta" if name == "pasta" else None)
+        installed = {"pasta", "nsenter", "ip"}
+        monkeypatch.setattr(shutil, "which", lambda name, path=None: f"/usr/bin/{name}" if name in installed else None)
         monkeypatch.setattr(uplink, "TUN", tmp_path / "tun")
-        assert uplink.find() == (Helper("pasta", "/usr/bin/pasta"), "")
+        assert uplink.find() == (Helper("pasta", "/usr/bin/pasta", "/usr/bin/nsenter", "/usr/bin/ip"), "")
+
+    def test_nothing_to_set_routes_with(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = {"slirp4netns": "/usr/bin/slirp4netns", "nsenter": "/usr/bin/nsenter"}
+        monkeypatch.setattr(shutil, "which", lambda name, path=None: found.get(name))
+        helper, why = uplink.find()
+        assert helper is None
+        assert "iproute2" in why
 
 
 async def test_without_a_helper_there_is_no_network_and_that_is_said_with_the_mend(
