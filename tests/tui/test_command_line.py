@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from textual.widgets import Input
 
+from tests.tui.conftest import SMALL
 from tests.tui.fake_port import FakeEngine
 from workbench.model.environments import EnvironmentState as State
 from workbench.tui.commands.line import VERBS, Call, candidates, read
@@ -122,6 +123,19 @@ async def test_the_arrows_choose(open_face, engine):
         await face.press("down", "enter")
         assert isinstance(face.app.screen, FunctionScreen)
         assert "hello" in face.line("Functions")
+
+
+async def test_the_arrows_reach_what_is_not_in_view(open_face, engine):
+    async with open_face(SMALL) as face:
+        await face.press("colon")
+        assert f"1 of {len(VERBS)}" in face.text
+        await face.press("up")  # from the first to the last
+        assert "▸ quit" in face.text
+        assert f"{len(VERBS)} of {len(VERBS)}" in face.text
+        await face.press(*["up"] * (len(VERBS) - 1))
+        assert "▸ function" in face.text
+        await face.type("t")
+        assert "▸ theme" in face.text or "▸ tour" in face.text
 
 
 async def test_what_is_wrong_is_said_and_can_be_mended(open_face, engine):

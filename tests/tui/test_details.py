@@ -6,6 +6,7 @@ from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.environments import Fault
 from workbench.model.errors import ResourceConflict, ResourceNotFound
+from workbench.tui.screens.snippet import Snippet
 
 
 async def test_a_line_of_log_opens_its_invocation(open_face, engine):
@@ -13,8 +14,9 @@ async def test_a_line_of_log_opens_its_invocation(open_face, engine):
     engine.log("INIT_START of nobody")
     async with open_face() as face:
         await face.press("4", "enter")
-        assert face.app.screen is face.main
-        await face.press("k", "k", "enter")
+        assert isinstance(face.app.screen, Snippet)  # it is of no invocation
+        assert "INIT_START of nobody" in face.text
+        await face.press("escape", "k", "k", "enter")
         assert "Invocations \u203a r-1" in face.text
 
 
@@ -51,6 +53,16 @@ async def test_the_turns_of_an_environment_are_not_told_as_one_long_state(open_f
         await face.press("2", "enter")
         assert face.line("█ busy").split("busy")[1].strip(" │┃") == ""  # not 2m14s
         assert "64 ms" in face.line("s stopping")
+
+
+async def test_a_notice_is_there_once_when_a_dialog_opens_above_it(open_face, engine):
+    engine.warm("e-1", "hello")
+    async with open_face(SMALL) as face:
+        face.app.say("is said once", title="Notice")
+        await face.press("2", "K")
+        assert face.text.count("is said once") == 1
+        await face.press("escape")
+        assert face.text.count("is said once") == 1
 
 
 async def test_kill_asks_first(open_face, engine):

@@ -7,6 +7,7 @@ from textual.events import Key
 from textual.widgets import Input, Select, TextArea
 
 from tests.tui.conftest import SMALL, WIDE
+from workbench.model.environments import EnvironmentState as State
 from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType
 from workbench.tui import SavedEvent
@@ -50,6 +51,29 @@ async def test_qualifier_and_type_go_along(open_face, engine):
         assert str(request.function) == "counter:live"
         assert request.type is InvocationType.EVENT
         assert "accepted" in face.said[0]
+
+
+async def test_the_function_of_the_row_with_the_focus_is_fired(open_face, engine):
+    engine.alias("hello", "live", "1")
+    engine.environment("e-1", State.IDLE, "hello", version="1")
+    engine.accepted("r-1", "hello", "e-1", qualifier="live", version="1")
+    engine.finished("r-1")
+    engine.log("a line", function="hello", env="e-1")
+    async with open_face() as face:
+        assert face.main.function.name == "counter"
+        for pane, target in (("2", "hello:1"), ("3", "hello:live"), ("4", "hello"), ("1", "counter")):
+            await face.press(pane, "home" if pane != "3" else "end", "f", "ctrl+j")
+            assert str(engine.requests[-1].function) == target
+
+
+async def test_the_version_that_is_selected_is_fired_and_not_the_last_one(open_face, engine):
+    engine.function("hello", version="1")
+    async with open_face() as face:
+        await face.press("j", "enter", "j", "f", "ctrl+j")
+        assert str(engine.requests[-1].function) == "hello:1"
+        assert face.said[-1].startswith("✓ hello:1 ok")
+        await face.press("k", "f", "ctrl+j")
+        assert str(engine.requests[-1].function) == "hello"
 
 
 async def test_bad_json_is_pointed_at_while_it_is_typed_and_does_not_fire(open_face, engine):

@@ -130,7 +130,7 @@ async def test_r_replays_the_same_event(open_face, cold):
         await face.press("3", "enter", "r")
         (request,) = cold.requests
         assert (str(request.function), request.payload) == ("hello:live", b'{"name":"Ada"}')
-        assert face.said[-1].startswith("✓ hello ok")
+        assert face.said[-1].startswith("✓ hello:live ok")
 
 
 async def test_capital_r_edits_first(open_face, cold):
@@ -163,6 +163,17 @@ async def test_an_event_that_is_not_whole_says_so(open_face, engine):
         await face.press("end")
         await face.settle()
         assert "the first 4.1 KB of 10.0 KB" in face.text
+
+
+async def test_a_line_that_does_not_fit_can_be_read_whole(open_face, cold):
+    report = f"REPORT RequestId: {ID}\tDuration: 44.00 ms\tMemory Size: 128 MB\tMax Memory Used: 41 MB"
+    cold.log(report, request=ID)
+    finish(cold)
+    async with open_face(SMALL) as face:
+        await face.press("3", "enter", "2")
+        assert "Max Memory Used" not in face.text
+        await face.press("k", "k", "enter")
+        assert "Max Memory Used: 41 MB" in " ".join(face.text.replace("┃", " ").replace("│", " ").split())
 
 
 async def test_the_history_has_the_whole_event(open_face, engine):

@@ -10,7 +10,7 @@ from random import Random
 
 from workbench.model.errors import UsageError
 from workbench.model.invocations import InvocationType, InvokeRequest
-from workbench.model.names import FunctionRef
+from workbench.model.names import LATEST, FunctionRef
 from workbench.tui.answers import Answers, answer
 from workbench.tui.by_hand import ByHand
 from workbench.tui.link import Link
@@ -43,10 +43,11 @@ class Firing(ByHand):
         self._answers = Answers(lambda notice: self.say(notice.text, title=notice.title, bad=notice.bad, timeout=4))
 
     def open_fire(self, name: str, qualifier: str | None = None) -> None:
-        """Choose what to fire; with the qualifier already chosen, if there is one."""
+        """Choose what to fire; with that qualifier, or without one with the last that was fired."""
         last = self._last.get(name)
-        if qualifier is not None and last is not None:
-            last = replace(last, qualifier=qualifier)
+        if qualifier is not None:
+            qualifier = None if qualifier == LATEST else qualifier
+            last = replace(last, qualifier=qualifier) if last is not None else None
         self.open_fire_with(name, last, qualifier)
 
     def open_fire_with(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from workbench.live.view import LogView
 from workbench.model.errors import UsageError
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui.exporting import Exporting
@@ -54,6 +55,12 @@ class Openers(Exporting):
         from workbench.tui.screens.cost import CostDialog
 
         self.push_screen(CostDialog(name, qualifier))
+
+    def open_line(self, line: LogView) -> None:
+        """A line of log in full, however long it is."""
+        from workbench.tui.screens.snippet import Snippet
+
+        self.push_screen(Snippet("Line of log", line.text.expandtabs(2), copied=False))
 
     def open_layers(self) -> None:
         """The layer versions that there are."""

@@ -33,6 +33,8 @@ def key_of(widget: Widget, command: type[Command]) -> str:
 class Shell(App[Outcome]):
     """What every part of the app stands on."""
 
+    SUSPENDED_SCREEN_CLASS = "-beneath"
+
     def __init__(self, link: Link, mirror: Mirror, keys: Mapping[str, tuple[str, ...]]) -> None:
         super().__init__()
         #: The keys of commands that workbench.toml has given others, by the command's name.

@@ -47,6 +47,13 @@ class GoFunction(Command):
     action = "screen.function"
 
 
+class OpenLine(Command):
+    """Read the selected line whole."""
+
+    keys, shown_key, title, footer = "enter", "⏎", "Read it whole", "whole"
+    action = "screen.open"
+
+
 class Timing(Command):
     """Go to where the time went."""
 

@@ -54,8 +54,8 @@ class Candidate:
 
 Item = TypeVar("Item")
 VERBS: dict[str, Verb] = {}
-#: Candidates that are worth showing.
-SHOWN = 8
+#: Candidates that are worth offering: more are found by typing on.
+OFFERED = 200
 
 
 def verb(takes: Takes, *, optional: bool = False) -> Callable[[Callable[[WorkbenchApp, str], None]], None]:
@@ -191,18 +191,13 @@ def candidates(text: str, mirror: Mirror) -> list[Candidate]:
     """What the line could become: verbs, then what the verb can be done to; those that begin so come first."""
     word, space, argument = text.lstrip().partition(" ")
     if not space:
-        return [
-            Candidate(
-                f"{verb.word} " if verb.takes is not Takes.NOTHING else verb.word, f"{verb.takes.value}  {verb.help}"
-            )
-            for verb in _matching(VERBS.values(), word, lambda verb: verb.word)
-        ][:SHOWN]
+        return [_offer(verb) for verb in _matching(VERBS.values(), word, lambda verb: verb.word)]
     verb = VERBS.get(word)
     if verb is None:
         return []
     names = _names(verb.takes, mirror)
     found = _matching(names, argument.strip(), lambda name: name)
-    return [Candidate(f"{word} {name}", names[name]) for name in found][:SHOWN]
+    return [Candidate(f"{word} {name}", names[name]) for name in found[:OFFERED]]
 
 
 def read(text: str, mirror: Mirror) -> Call | str:

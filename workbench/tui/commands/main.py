@@ -13,14 +13,14 @@ class Open(Command):
 
 
 class Fire(Command):
-    """Fire the selected function: choose the event, the qualifier and the invocation type."""
+    """Fire the function of the selected row: choose the event, the qualifier and the invocation type."""
 
     keys, shown_key, title, footer = "f", "f", "Fire…", "fire"
     action = "screen.fire"
 
 
 class FireAgain(Command):
-    """Fire the selected function at once, with its last event or else its saved one."""
+    """Fire the function of the selected row at once, with its last event or else its saved one."""
 
     keys, shown_key, title = "F", "F", "Fire again"
     action = "screen.fire_again"

@@ -282,7 +282,8 @@ class FunctionScreen(LiveScreen):
         self.workbench.open_environments(self._view.name)
 
     def action_fire(self) -> None:
-        self.workbench.open_fire(self._view.name, self._chosen)
+        latest = LATEST if self.focused is self.versions and self.versions.selected is not None else None
+        self.workbench.open_fire(self._view.name, self._chosen or latest)
 
     def action_fire_again(self) -> None:
         self.workbench.fire_again(self._view.name)

@@ -13,7 +13,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
-from workbench.live.view import EnvironmentView, InvocationView
+from workbench.live.view import EnvironmentView, InvocationView, LogView
 from workbench.model.errors import WorkbenchError
 from workbench.model.history import InvocationRecord
 from workbench.model.names import Account
@@ -192,13 +192,17 @@ class InvocationScreen(LiveScreen):
 
     # -- commands
     def pane_commands(self) -> Sequence[tuple[Widget, str, Sequence[type[Command]]]]:
-        return [(self.query_one(RequestLog), "Logs", [*moves.ROWS, *moves.SIDEWAYS])]
+        return [(self.query_one(RequestLog), "Logs", [*RequestLog.OFFERS, *moves.ROWS, *moves.SIDEWAYS])]
 
     def available(self, action: str) -> bool:
         return action != "environment" or self._view.environment is not None
 
     def action_back(self) -> None:
         self.dismiss()
+
+    def action_open(self) -> None:
+        if isinstance(line := self.query_one(RequestLog).selected, LogView):
+            self.workbench.open_line(line)
 
     @work(group="replay")
     async def action_replay(self) -> None:

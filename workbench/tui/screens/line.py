@@ -14,6 +14,8 @@ from workbench.tui.commands.line import Call, Candidate, candidates, read
 from workbench.tui.format import fit
 from workbench.tui.screens.dialog import Dialog
 
+#: Candidates that are shown at once, and cells of their names at most.
+SHOWN = 8
 _NAME = 34
 
 
@@ -41,6 +43,8 @@ class CommandLine(Dialog[Call]):
         super().__init__()
         self._candidates: list[Candidate] = []
         self._marked = 0
+        #: The first candidate that is in view.
+        self._top = 0
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
@@ -57,22 +61,28 @@ class CommandLine(Dialog[Call]):
     @on(Input.Changed)
     def _offer(self) -> None:
         self._candidates = candidates(self.query_one(Input).value, self.workbench.mirror)
-        self._marked = 0
+        self._marked = self._top = 0
         self.query_one("#problem", Static).display = False
         self._draw()
 
     def _draw(self) -> None:
+        self._top = max(self._marked - SHOWN + 1, min(self._top, self._marked))
+        seen = self._candidates[self._top : self._top + SHOWN]
+        name = min(_NAME, max((len(candidate.text) for candidate in seen), default=0) + 2)
         lines = []
-        for index, candidate in enumerate(self._candidates):
+        for index, candidate in enumerate(seen, self._top):
             here = index == self._marked
             lines.append(
                 Content.assemble(
                     ("▸ " if here else "  ", "bold"),
-                    (fit(candidate.text, _NAME), "bold" if here else ""),
-                    (fit(one_line(candidate.help), max(8, self.size.width - _NAME - 8)), "$foreground 55%"),
+                    (fit(candidate.text, name), "bold" if here else ""),
+                    (fit(one_line(candidate.help), max(8, self.size.width - name - 8)), "$foreground 55%"),
                 )
             )
         self.query_one("#candidates", Static).update(Content("\n").join(lines))
+        more = len(self._candidates) > len(seen)
+        place = f" {self._marked + 1} of {len(self._candidates)}" if more else ""
+        self.query_one(".box").border_title = Content.assemble(": command", (place, "$foreground 55%"))
 
     def action_mark(self, step: int) -> None:
         if self._candidates:

@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from workbench.live.view import FunctionView
+from workbench.live.view import FunctionView, LogView
+from workbench.model.names import LATEST
 from workbench.tui.commands import main as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
@@ -165,20 +166,37 @@ class MainScreen(LiveScreen):
             self.workbench.open_environment(rows.selected.id)
         elif isinstance(rows, InvocationList) and rows.selected:
             self.workbench.open_invocation(rows.selected.request_id)
-        elif isinstance(rows, LogList):
-            request = getattr(rows.selected, "request_id", None)
-            if request:
-                self.workbench.open_invocation(request)
+        elif isinstance(rows, LogList) and isinstance(rows.selected, LogView):
+            if rows.selected.request_id:
+                self.workbench.open_invocation(rows.selected.request_id)
+            else:
+                self.workbench.open_line(rows.selected)
+
+    def _aim(self) -> tuple[str, str | None]:
+        """What is fired: the function, and the qualifier, of the row that the focus is on; else the selected function.
+
+        Without any the name is empty.
+        """
+        rows = self._focused_list()
+        if isinstance(rows, EnvironmentList) and rows.selected:
+            return rows.selected.function, rows.selected.version
+        if isinstance(rows, InvocationList) and rows.selected:
+            return rows.selected.function, rows.selected.qualifier or LATEST
+        if isinstance(rows, LogList) and isinstance(rows.selected, LogView):
+            return rows.selected.function, rows.selected.version
+        return (self.function.name if self.function is not None else ""), None
 
     def action_fire(self) -> None:
-        if self.function is not None:
-            self.workbench.open_fire(self.function.name)
+        name, qualifier = self._aim()
+        if name:
+            self.workbench.open_fire(name, qualifier)
         else:
             self.workbench.say_nothing_to_fire()
 
     def action_fire_again(self) -> None:
-        if self.function is not None:
-            self.workbench.fire_again(self.function.name)
+        name, _ = self._aim()
+        if name:
+            self.workbench.fire_again(name)
         else:
             self.workbench.say_nothing_to_fire()
 
@@ -198,7 +216,8 @@ class MainScreen(LiveScreen):
         self.workbench.open_environments(self.environments.only)
 
     def action_events(self) -> None:
-        self.workbench.open_events(self.function.name if self.function is not None else "")
+        name, _ = self._aim()
+        self.workbench.open_events(name)
 
     def action_runtimes(self) -> None:
         self.workbench.open_runtimes()

@@ -1,4 +1,4 @@
-"""A text to take away: it is shown, and it is in the clipboard already where the terminal allows that."""
+"""A text to read whole, or to take away: then it is in the clipboard already where the terminal allows that."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ class Snippet(Dialog[None]):
     BINDINGS = [Binding("y,c", "copy", "Copy", key_display="y")]
     AUTO_FOCUS = "Panel"
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str, *, copied: bool = True) -> None:
         super().__init__()
+        self._copied = copied
         self._heading = title
         self._snippet = sanitize(text)
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
         box.border_title = Content(one_line(self._heading))
-        box.border_subtitle = Content("copied · y copies again · esc back")
+        box.border_subtitle = Content(f"{'copied · y copies again' if self._copied else 'y copies'} · esc back")
         with box:
             yield Panel("")
 
     def on_mount(self) -> None:
         self.query_one(Panel).write(Content(self._snippet))
-        self.action_copy()
+        if self._copied:
+            self.action_copy()
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._snippet)

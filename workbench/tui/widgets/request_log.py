@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from workbench.live.view import LogView
+from workbench.tui.commands import invocation as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import plural
@@ -20,8 +21,8 @@ class RequestLog(LogList, inherit_bindings=False):
     """Keeps what it has when the ring moves on."""
 
     NUMBER = 2
-    OFFERS = ()
-    BINDINGS = bindings(*moves.ROWS, *moves.SIDEWAYS)
+    OFFERS = (commands.OpenLine,)
+    BINDINGS = bindings(*OFFERS, *moves.ROWS, *moves.SIDEWAYS)
     EMPTY = "No lines of this invocation are kept."
     COLUMNS = (Column("offset", "", 9, keep=50, right=True), Column("text", "LINE", 20, flex=1))
 
