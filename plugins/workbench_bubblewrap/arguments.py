@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -33,6 +33,7 @@ class Machine:
     python, python_prefix: a Python for init, and the tree that it needs, for functions in another language.
     links: top-level links such as /bin -> usr/bin. folders: those that are directories of their own.
     etc: files and folders below /etc that are shown as they are. masked: files below /proc that nobody may read.
+    private: folders of the user's: no folder that one of them is in is shown.
     """
 
     root: bool
@@ -44,6 +45,7 @@ class Machine:
     folders: tuple[str, ...] = ()
     etc: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    private: tuple[Path, ...] = ()
 
     @property
     def sizes(self) -> bool:
@@ -58,39 +60,53 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an interpreter is inside: its path there, and the host folder that is shown at `root`, if one is."""
+    """Where an interpreter is inside: its path there, and the host folder, or file, that is shown at `root`, if any."""
 
     interpreter: str
     tree: Path | None
     root: str = LANGUAGE
 
 
-def place(runtime: RuntimeVersion) -> Place:
+def place(runtime: RuntimeVersion, machine: Machine, task: Path | None = None) -> Place:
     """A distribution's own interpreter is where it is; any other tree is shown at /var/lang, as on AWS.
 
+    A tree that holds the user's files too (a program in ~/bin has the home for its tree) or the function's, and with
+    them others', is not shown: what is no Python is shown alone then.
+
     Raises:
-        BackendError: the interpreter is outside of its tree.
+        BackendError: the interpreter is outside of its tree, or a Python whose tree may not be shown.
     """
     if runtime.interpreter is None or runtime.prefix is None:
         return Place("", None)
-    return _place(runtime.interpreter, runtime.prefix, LANGUAGE)
+    private = (*machine.private, *([] if task is None else [task]))
+    return _place(runtime.interpreter, runtime.prefix, LANGUAGE, private, alone=not runtime.is_python)
 
 
 def init_place(runtime: RuntimeVersion, where: Place, machine: Machine) -> Place:
     """The Python that runs init: the function's own interpreter, or for another language Workbench's.
 
     Raises:
-        BackendError: the interpreter is outside of its tree.
+        BackendError: as for `place`.
     """
-    return where if runtime.is_python else _place(machine.python, machine.python_prefix, PYTHON)
+    if runtime.is_python:
+        return where
+    return _place(machine.python, machine.python_prefix, PYTHON, machine.private)
 
 
-def _place(interpreter: Path, prefix: Path, root: str) -> Place:
+def _place(interpreter: Path, prefix: Path, root: str, private: Iterable[Path], *, alone: bool = False) -> Place:
     if prefix.is_relative_to("/usr"):
         return Place(str(interpreter), None, root)
     for path, tree in ((interpreter, prefix), (interpreter.resolve(), prefix.resolve())):
         if path.is_relative_to(tree) and tree != Path("/"):
-            return Place(str(PurePosixPath(root) / path.relative_to(tree)), tree, root)
+            held = next((folder for folder in private if folder.resolve().is_relative_to(tree.resolve())), None)
+            if held is None:
+                return Place(str(PurePosixPath(root) / path.relative_to(tree)), tree, root)
+            if alone:
+                return Place(f"{root}/bin/{path.name}", path, f"{root}/bin/{path.name}")
+            raise BackendError(
+                f"the interpreter {interpreter} cannot be shown to a function: its folder {tree} holds {held}, too",
+                mend="install it into a folder of its own, as pyenv and uv do",
+            )
     raise BackendError(f"the interpreter {interpreter} is not below {prefix}")
 
 

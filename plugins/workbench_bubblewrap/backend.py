@@ -91,7 +91,8 @@ class BubblewrapBackend:
         """Look for the interpreter, if it has one, and at where it will be."""
         if runtime.interpreter is not None and not runtime.interpreter.exists():
             raise BackendError(f"{runtime.runtime}: there is no interpreter at {runtime.interpreter}")
-        arguments.place(runtime)
+        if self._maker is not None:
+            arguments.place(runtime, self._maker.machine)
 
     async def launch(self, spec: EnvironmentSpec) -> BubblewrapEnvironment:
         """Make a sandbox with its init, ready to start processes."""

@@ -48,7 +48,7 @@ class Box:
         self._spec = spec
         self._uid = uid
         self._on_message = on_message
-        self._place = arguments.place(spec.runtime)
+        self._place = arguments.place(spec.runtime, maker.machine, spec.task)
         self._guarded: list[tuple[str, str]] = []
         self._bwrap: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import pwd
 import re
 import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +157,15 @@ def _machine(bwrap: str, version: tuple[int, ...]) -> Machine:
         folders=tuple(str(path) for path in tops if path.is_dir() and not path.is_symlink()),
         etc=tuple(f"/etc/{name}" for name in _ETC if Path("/etc", name).exists()),
         masked=() if root else tuple(path for path in _MASKED if Path(path).exists()),
+        private=_private(os.environ),
     )
+
+
+def _private(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a user's own files are: the home, and in it what may share a folder with programs, as in ~/.local."""
+    home = Path(environment.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    given = (environment.get("XDG_CONFIG_HOME"), environment.get("XDG_DATA_HOME"))
+    return (home, home / ".config", home / ".local/share", *(Path(path) for path in given if path))
 
 
 def every_user(uid_map: str) -> bool:

@@ -53,7 +53,7 @@ def sandbox(spec: EnvironmentSpec = SPEC, machine: Machine = ROOT) -> list[str]:
     return arguments.sandbox(
         spec,
         machine,
-        place(spec.runtime),
+        place(spec.runtime, machine),
         init=Path("/plugin/init.py"),
         data={"/etc/passwd": 7, "/etc/hosts": 8},
         seccomp=9,
@@ -158,15 +158,15 @@ def test_the_host_network_is_not_unshared_and_has_names() -> None:
 
 class TestInterpreter:
     def test_of_the_distribution_stays_where_it_is(self) -> None:
-        assert place(runtime()) == Place("/usr/bin/python3.12", None)
-        assert place(runtime("/usr/local/bin/python3", "/usr/local")).tree is None
-        assert arguments.layout(place(runtime())).interpreter == "/usr/bin/python3.12"
+        assert place(runtime(), ROOT) == Place("/usr/bin/python3.12", None)
+        assert place(runtime("/usr/local/bin/python3", "/usr/local"), ROOT).tree is None
+        assert arguments.layout(place(runtime(), ROOT)).interpreter == "/usr/bin/python3.12"
 
     def test_of_another_tree_is_shown_at_var_lang(self) -> None:
         spec = replace(
             SPEC, runtime=runtime("/home/u/.pyenv/versions/3.12.1/bin/python3", "/home/u/.pyenv/versions/3.12.1")
         )
-        assert place(spec.runtime).interpreter == "/var/lang/bin/python3"
+        assert place(spec.runtime, ROOT).interpreter == "/var/lang/bin/python3"
         assert ("/home/u/.pyenv/versions/3.12.1", "/var/lang") in values(sandbox(spec), "--ro-bind", 2)
 
     def test_through_a_link_into_its_tree(self, tmp_path: Path) -> None:
@@ -174,17 +174,52 @@ class TestInterpreter:
         (tree / "bin").mkdir(parents=True)
         (tree / "bin" / "python3").touch()
         (tmp_path / "link").symlink_to(tree / "bin" / "python3")
-        assert place(runtime(str(tmp_path / "link"), str(tree))).interpreter == "/var/lang/bin/python3"
+        assert place(runtime(str(tmp_path / "link"), str(tree)), ROOT).interpreter == "/var/lang/bin/python3"
 
     @pytest.mark.parametrize("prefix", ["/somewhere/else", "/"])
     def test_outside_of_its_tree_is_refused(self, prefix: str) -> None:
         with pytest.raises(BackendError, match="is not below"):
-            place(runtime("/opt/python/bin/python3", prefix))
+            place(runtime("/opt/python/bin/python3", prefix), ROOT)
+
+
+class TestPrivateFolders:
+    """A program in ~/bin or ~/.local/bin would bring all that is beside it."""
+
+    MACHINE = replace(ROOT, private=(Path("/home/u"), Path("/home/u/.local/share")))
+
+    @pytest.mark.parametrize("prefix", ["/home/u", "/home", "/home/u/.local"])
+    def test_what_holds_one_is_not_shown(self, prefix: str) -> None:
+        with pytest.raises(BackendError, match=f"its folder {prefix} holds /home/u"):
+            place(runtime(f"{prefix}/bin/python3.12", prefix), self.MACHINE)
+        node = replace(runtime(), runtime="nodejs20.x", interpreter=Path(f"{prefix}/bin/node"), prefix=Path(prefix))
+        where = place(node, self.MACHINE)
+        assert where == Place("/var/lang/bin/node", Path(f"{prefix}/bin/node"), "/var/lang/bin/node")
+        options = sandbox(replace(SPEC, runtime=node), self.MACHINE)
+        assert (f"{prefix}/bin/node", "/var/lang/bin/node") in values(options, "--ro-bind", 2)
+        assert ("/var/lang/bin",) in values(options, "--dir")
+        assert prefix not in options
+
+    def test_nor_what_holds_the_function(self) -> None:
+        where = place(runtime("/srv/bin/python3", "/srv"), self.MACHINE)
+        assert where.tree == Path("/srv")
+        with pytest.raises(BackendError, match="holds /srv/project/trees/1"):
+            place(runtime("/srv/bin/python3", "/srv"), self.MACHINE, Path("/srv/project/trees/1"))
+
+    def test_nor_for_init(self) -> None:
+        machine = replace(self.MACHINE, python=Path("/home/u/bin/python3"), python_prefix=Path("/home/u"))
+        other = replace(runtime(), runtime="provided.al2023", interpreter=None, prefix=None)
+        with pytest.raises(BackendError, match="cannot be shown"):
+            arguments.init_place(other, place(other, machine), machine)
+
+    def test_are_the_home_and_what_it_keeps(self) -> None:
+        found = probe._private({"HOME": "/home/u", "XDG_DATA_HOME": "/data/u"})
+        assert found == (Path("/home/u"), Path("/home/u/.config"), Path("/home/u/.local/share"), Path("/data/u"))
+        assert probe._private({})[0].is_absolute()
 
 
 class TestInitsPython:
     def test_is_a_python_function_s_own(self) -> None:
-        where = place(runtime())
+        where = place(runtime(), ROOT)
         assert arguments.init_place(runtime(), where, ROOT) == where
         assert "/var/workbench" not in " ".join(sandbox())
 
@@ -194,17 +229,19 @@ class TestInitsPython:
     def test_is_workbench_s_for_another_language(self, interpreter: Path | None, prefix: Path | None) -> None:
         other = replace(runtime(), runtime="nodejs20.x", interpreter=interpreter, prefix=prefix)
         spec = replace(SPEC, runtime=other)
-        assert arguments.init_place(other, place(other), ROOT).interpreter == "/var/workbench/python/bin/python3.13"
+        assert (
+            arguments.init_place(other, place(other, ROOT), ROOT).interpreter == "/var/workbench/python/bin/python3.13"
+        )
         options = sandbox(spec)
         assert ("/home/u/python", "/var/workbench/python") in values(options, "--ro-bind", 2)
         assert values(options, "--setenv", 2) == [("LD_LIBRARY_PATH", "/var/workbench/python/lib")]
         assert (("/home/u/node", "/var/lang") in values(options, "--ro-bind", 2)) == (interpreter is not None)
-        assert place(other).interpreter == ("/var/lang/bin/node" if interpreter else "")
+        assert place(other, ROOT).interpreter == ("/var/lang/bin/node" if interpreter else "")
 
     def test_of_the_distribution_needs_no_mount(self) -> None:
         machine = replace(ROOT, python=Path("/usr/bin/python3.11"), python_prefix=Path("/usr"))
         other = replace(runtime(), runtime="provided.al2023", interpreter=None, prefix=None)
-        assert arguments.init_place(other, place(other), machine).interpreter == "/usr/bin/python3.11"
+        assert arguments.init_place(other, place(other, ROOT), machine).interpreter == "/usr/bin/python3.11"
         assert values(sandbox(replace(SPEC, runtime=other), machine), "--setenv", 2) == []
 
 
