@@ -1,12 +1,28 @@
 """Applies to every test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import require_docker, require_tool
 
 MARKER_TOOLS = {"bubblewrap": "bwrap", "tmux": "tmux"}
+#: Folders whose files take longest: workers begin with them, so that none is left with a long one at the end.
+LONG = ("testing", "endtoend", "conformance", "plugins")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        tests = Path(__file__).parent
+        items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in LONG)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A value of megabytes is no name for a test."""
+    if isinstance(val, str | bytes) and len(val) > 200:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

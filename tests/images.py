@@ -24,7 +24,10 @@ NAME = f"workbench-tests/this-machine-{os.getpid()}"
 PROGRAMS = ("sh", "bash", "curl", "env", "cat", "sed", "grep", "tr", "head", "tail", "cut", "mktemp", "rm", "date")
 FOLDERS = ("dev", "etc", "opt", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib", "var/runtime", "var/task")
 #: What a library of this machine's interpreter has that no function needs.
-SKIPPED = re.compile(r"/(site-packages|dist-packages|test|tests|idlelib|ensurepip|tkinter|lib2to3|config-[^/]*)/")
+SKIPPED = re.compile(
+    r"/(site-packages|dist-packages|test|tests|idlelib|ensurepip|tkinter|turtledemo|lib2to3|pydoc_data|config-[^/]*)/"
+    r"|/_tkinter\.|/_test[^/]*\.so$|\.opt-[12]\.pyc$"
+)
 
 
 @functools.cache
@@ -84,7 +87,10 @@ class Maker:
             if path.is_file() and not SKIPPED.search(f"/{path.relative_to(library)}"):
                 self._file(path, f"var/lang/{path.relative_to(prefix)}")
         for path in (prefix / "lib").glob("libpython*.so*"):
-            self._file(path.resolve(), f"var/lang/lib/{path.name}")
+            if path.is_symlink() and (path.parent / os.readlink(path)).parent == path.parent:
+                self._link(f"var/lang/lib/{path.name}", os.readlink(path))
+            else:
+                self._file(path.resolve(), f"var/lang/lib/{path.name}")
 
     def _libraries(self) -> set[Path]:
         """What the dynamic loader takes for all that was added, the loader itself too."""

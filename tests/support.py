@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+#: boto3's waiters look once in a second: `client.get_waiter(...).wait(..., WaiterConfig=OFTEN)`.
+OFTEN = {"Delay": 0.02, "MaxAttempts": 3000}
+
 # The command that brings each tool. scripts/check runs it where it may.
 INSTALL = {
     "bwrap": "apt-get install bubblewrap",

@@ -22,7 +22,7 @@ from tests.conformance import recordings
 from tests.conformance.placeholders import Bindings
 from tests.conformance.target import ACCOUNT, REGION, Target, open_target
 from tests.endtoend.test_streaming import package
-from tests.support import require_tool
+from tests.support import OFTEN, require_tool
 
 PYTHON, NODE = "python3.11", "nodejs20.x"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/conformance"
@@ -124,7 +124,7 @@ class Case:
         file = "handler.py" if runtime == PYTHON else "handler.js"
         parameters = {"Runtime": runtime, "Role": ROLE, "Handler": "handler.handler", **more}
         self.client.create_function(FunctionName=self.name, Code={"ZipFile": package(file, code)}, **parameters)
-        self.client.get_waiter("function_active_v2").wait(FunctionName=self.name, WaiterConfig={"Delay": 1})
+        self.client.get_waiter("function_active_v2").wait(FunctionName=self.name, WaiterConfig=OFTEN)
 
     def invoke(self, key: str | None, payload: Any = None, **more: Any) -> dict[str, Any]:
         """Invoke, and compare with the answer of that name."""
@@ -270,7 +270,7 @@ def iam_keys(case: Case) -> None:
     case.create(f"import os\n\ndef handler(event, context):\n    return [os.environ[name] for name in {names}]\n")
     first = json.loads(case.invoke(None)["Payload"])
     case.client.update_function_configuration(FunctionName=case.name, Description="other")
-    case.client.get_waiter("function_updated_v2").wait(FunctionName=case.name, WaiterConfig={"Delay": 1})
+    case.client.get_waiter("function_updated_v2").wait(FunctionName=case.name, WaiterConfig=OFTEN)
     second = json.loads(case.invoke(None)["Payload"])
     assert [one for one, other in zip(first, second, strict=True) if one == other] == []
 

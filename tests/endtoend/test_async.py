@@ -18,6 +18,7 @@ import pytest
 
 from tests.endtoend.conftest import Served, Shell, eventually
 from tests.endtoend.test_aws_clients import ROLE, RUNTIME, client_for, package
+from tests.support import OFTEN
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
 ENDS = """\
@@ -88,7 +89,7 @@ def create(client: Any, name: str, code: str, **more: Any) -> None:
     client.create_function(
         FunctionName=name, Runtime=RUNTIME, Role=ROLE, Handler="app.handler", Code={"ZipFile": package(code)}, **more
     )
-    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=OFTEN)
 
 
 def queue(sqs: Any, name: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.endtoend.conftest import Served
+from tests.support import OFTEN
 
 ROLE = "arn:aws:iam::000000000000:role/test"
 RUNTIME = "python{}.{}".format(*sys.version_info)
@@ -49,7 +50,7 @@ def create(client: Any, name: str = "f", *, code: str = CODE, **more: Any) -> No
     client.create_function(
         FunctionName=name, Runtime=RUNTIME, Role=ROLE, Handler="app.handler", Code={"ZipFile": package(code)}, **more
     )
-    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=OFTEN)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_create_publish_alias_invoke_delete(client: Any) -> None:
     for number in ("1", "2"):
         assert client.publish_version(FunctionName="f", Description=number)["Version"] == number
         client.update_function_code(FunctionName="f", ZipFile=package(f"{CODE}# {number}\n"))
-        client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+        client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig=OFTEN)
     alias = client.create_alias(
         FunctionName="f",
         Name="live",
@@ -96,7 +97,7 @@ def test_a_seeded_split_is_exact_and_an_unseeded_one_within_five_sigma(
     create(client)
     client.publish_version(FunctionName="f")
     client.update_function_code(FunctionName="f", ZipFile=package(f"{CODE}# 2\n"))
-    client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig=OFTEN)
     client.publish_version(FunctionName="f")
     client.create_alias(
         FunctionName="f", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}}
@@ -112,7 +113,7 @@ def test_the_unseeded_split_is_within_five_sigma(serve: Callable[..., Served]) -
     create(client)
     client.publish_version(FunctionName="f")
     client.update_function_code(FunctionName="f", ZipFile=package(f"{CODE}# 2\n"))
-    client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig=OFTEN)
     client.publish_version(FunctionName="f")
     client.create_alias(
         FunctionName="f", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}}

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.endtoend.conftest import Served, Shell, eventually
 from tests.endtoend.test_aws_clients import client_for
+from tests.support import OFTEN
 from workbench.engine.catalogue.languages import by_version
 from workbench.engine.catalogue.python import find_pythons
 
@@ -61,13 +62,13 @@ def test_auto_moves_to_the_patch_level_that_is_published_manual_stays_and_rolls_
     client = client_for(serve(backend=backend).url)
     assert shell.run("deploy").returncode == 0
     for name in ("auto", "updated", "manual"):
-        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=OFTEN)
         assert ran(client, shell, name) == (old, arns[old])
     client.put_runtime_management_config(FunctionName="manual", UpdateRuntimeOn="Manual", RuntimeVersionArn=arns[old])
 
     publish(shell, new)
     client.update_function_configuration(FunctionName="updated", Timeout=11)
-    client.get_waiter("function_updated_v2").wait(FunctionName="updated")
+    client.get_waiter("function_updated_v2").wait(FunctionName="updated", WaiterConfig=OFTEN)
     assert ran(client, shell, "updated") == (new, arns[new])
     assert (ran(client, shell, "auto"), shown(client, "auto")) == ((old, arns[old]), arns[old])
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.endtoend.conftest import Served, Shell
 from tests.endtoend.test_aws_clients import ROLE, client_for, create
-from tests.support import require_tool
+from tests.support import OFTEN, require_tool
 
 NODE = """\
 export const handler = awslambda.streamifyResponse(async (event, stream, context) => {
@@ -67,7 +67,7 @@ def made(client: Any, name: str, runtime: str, code: bytes) -> None:
     client.create_function(
         FunctionName=name, Runtime=runtime, Role=ROLE, Handler="index.handler", Code={"ZipFile": code}, Timeout=10
     )
-    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=OFTEN)
 
 
 def events(client: Any, name: str, payload: bytes = b"{}", **more: Any) -> tuple[bytes, dict[str, Any], float]:

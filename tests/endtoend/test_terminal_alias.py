@@ -12,6 +12,7 @@ import pytest
 from tests.endtoend.conftest import Shell, eventually
 from tests.endtoend.test_aws_clients import client_for
 from tests.endtoend.test_terminal import Terminal, terminal
+from tests.support import OFTEN
 
 __all__ = ["terminal"]
 
@@ -26,10 +27,10 @@ def client_of(shell: Shell) -> Any:
 
 def publish_two(client: Any) -> None:
     """Versions 1 and 2 of hello."""
-    client.get_waiter("function_active_v2").wait(FunctionName="hello", WaiterConfig={"Delay": 0.1})
+    client.get_waiter("function_active_v2").wait(FunctionName="hello", WaiterConfig=OFTEN)
     client.publish_version(FunctionName="hello")
     client.update_function_configuration(FunctionName="hello", Description="the second")
-    client.get_waiter("function_updated_v2").wait(FunctionName="hello", WaiterConfig={"Delay": 0.1})
+    client.get_waiter("function_updated_v2").wait(FunctionName="hello", WaiterConfig=OFTEN)
     client.publish_version(FunctionName="hello")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -150,7 +150,7 @@ async def test_registrations_that_are_refused(
     [
         (None, "Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
         ("me", "Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
-        (str(uuid4()), "Extension.UnknownExtensionIdentifier", None),
+        ("5d0234c4-d1b8-4acb-9eb8-cf4c5d16dff3", "Extension.UnknownExtensionIdentifier", None),
     ],
 )
 async def test_every_other_call_needs_a_known_identifier(

@@ -264,7 +264,7 @@ def test_the_form_is_plain_json() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), 1j, bytearray(b"x"), FunctionRef], ids=repr)
+@pytest.mark.parametrize("value", [{1, 2}, object(), 1j, bytearray(b"x"), FunctionRef], ids=type)
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="does not travel as JSON"):
         encode(value)

@@ -23,6 +23,7 @@ import botocore.config
 import psutil
 
 from tests.security import ordinary
+from tests.support import OFTEN
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -227,9 +228,7 @@ def handler(event, context):
                 **more,
             }
         )
-        self.client.get_waiter("function_active_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
-        )
+        self.client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=OFTEN)
 
     def answer(self, name: str, event: object = None) -> dict[str, Any]:
         """Invoke; the whole answer, its payload read."""

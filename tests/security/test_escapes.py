@@ -20,6 +20,7 @@ import pytest
 from tests.endtoend.conftest import eventually
 from tests.security.arena import MEMORY_SIZE, Arena, arena, programs
 from tests.security.table import SPECIAL, attacks
+from tests.support import OFTEN
 
 pytestmark = pytest.mark.bubblewrap
 ATTACKS = attacks()
@@ -53,9 +54,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Arena]:
 def took(road: str, host: Arena) -> bool:
     """Has a new environment of `attacker` come by that road?"""
     host.client.update_function_configuration(FunctionName="attacker", Description=str(uuid.uuid4()))
-    host.client.get_waiter("function_updated_v2").wait(
-        FunctionName="attacker", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
-    )
+    host.client.get_waiter("function_updated_v2").wait(FunctionName="attacker", WaiterConfig=OFTEN)
     host.run("read_shadow")
     newest = json.loads(host.command("history", "attacker", "--json", "--limit", "1"))
     return ("; spare" in newest["why"]) == (road == "spare")  # without spares, no road is told
