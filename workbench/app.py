@@ -84,6 +84,7 @@ class Running:
     choice: Choice
     key: str
     catalogue: Catalogue
+    relay: Relay
 
     async def drained(self) -> None:
         await self.engine.drained()
@@ -193,6 +194,7 @@ async def open_engine(
 
         catalogue = Catalogue(project.region, cache_folder(), project.runtimes)
         catalogue.check()
+        relay = Relay(project.services)
         engine = Engine(
             clock=clock,
             store=store,
@@ -227,12 +229,12 @@ async def open_engine(
             ),
             on_stop=on_stop,
             sender=Sender(project.services, project.region),
-            relay=Relay(project.services),
+            relay=relay,
             spares_at=SparesAt(folder=_spares_folder(folder), disk=StoreThread(_Nothing(), "spares"), room=_room),
         )
         await engine.open(deliver=deliver)
         try:
-            yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32), catalogue)
+            yield Running(engine, connect(engine), choice, secrets.token_urlsafe(32), catalogue, relay)
         finally:
             await engine.aclose()
 
@@ -351,6 +353,7 @@ async def serve(
             front.close()
             raise
         urls = {"lambda": front.url, "gateway": gateway.url}
+        running.relay.never(urls.values())
         running.engine.announce(urls)
         endpoint = {"url": front.url, "key": running.key, "pid": os.getpid(), "state": str(project.state)}
         write_durably(project.endpoint_file, json.dumps(endpoint).encode())

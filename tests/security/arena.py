@@ -43,11 +43,18 @@ class Arena:
     """An engine with two functions: `attacker`, which runs the programs, and `other`, which has secrets."""
 
     def __init__(
-        self, folder: Path, *, user: str, backend: str, launcher: list[str] | None = None, settings: str = ""
+        self,
+        folder: Path,
+        *,
+        user: str,
+        backend: str,
+        launcher: list[str] | None = None,
+        settings: str = "",
+        port: int = 0,
     ) -> None:
         self.folder, self.backend = folder, backend
         self.is_root = user == "root" and os.geteuid() == 0
-        self._settings, self._launcher = settings, launcher or ["-m", "workbench"]
+        self._settings, self._launcher, self._port = settings, launcher or ["-m", "workbench"], port
         self._stack = ExitStack()
         self._large = False
         self.mark = secrets.token_hex(8)
@@ -113,7 +120,8 @@ class Arena:
             "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in (".", "plugins", "runtimes")),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = [*prefix, sys.executable, *self._launcher, "serve", "--json", "--port", "0", "--gateway-port", "0"]
+        command = [*prefix, sys.executable, *self._launcher, "serve", "--json"]
+        command += ["--port", str(self._port), "--gateway-port", "0"]
         engine = subprocess.Popen(
             [*command, "--backend", self.backend],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
@@ -291,11 +299,12 @@ def arena(
     backend: str = "bubblewrap",
     launcher: list[str] | None = None,
     settings: str = 'network = "none"\n',
+    port: int = 0,
 ) -> Iterator[Arena]:
-    """An arena in a folder of its own; `user` is "root" (or whoever runs the tests) or "ordinary"."""
+    """An arena in a folder of its own; `user` is "root" (or whoever runs the tests) or "ordinary". `port`: AWS's."""
     folder = Path(tempfile.mkdtemp(prefix="workbench-security-"))
     try:
-        with Arena(folder, user=user, backend=backend, launcher=launcher, settings=settings) as opened:
+        with Arena(folder, user=user, backend=backend, launcher=launcher, settings=settings, port=port) as opened:
             yield opened
     finally:
         shutil.rmtree(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,19 @@ READER = """
 import os, urllib.request
 def handler(event, context):
     return urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/bucket/key", timeout=5).read().decode()
+"""
+#: Asks the engine, as far as the services' listener leads there, for all functions.
+ASKER = """
+import http.client
+def handler(event, context):
+    connection = http.client.HTTPConnection("127.0.0.1", 9002, timeout=5)
+    signed = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
+    try:
+        headers = {"Host": event["host"], "Authorization": signed, "X-Amz-Date": "20260101T000000Z"}
+        connection.request("GET", "/2015-03-31/functions/", headers=headers)
+        return connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException):
+        return "refused"
 """
 #: Listens in its own network, and goes on to do so while it is frozen.
 NEIGHBOUR = """
@@ -99,6 +113,15 @@ def test_the_internet_is_not_the_host_s_loopback(host: Arena, services: str) -> 
     assert answer["Payload"]["got"] == []
     assert host.run("abstract_unix", "roamer")["Payload"]["got"] == []
     assert host.run("interfaces", "roamer")["Payload"]["got"][0] == "eth0"
+
+
+def test_the_services_listener_is_no_way_to_the_engine() -> None:
+    """AWS_ENDPOINT_URL, or the project, may name the engine itself: for its user, who does not mean its functions."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with arena(settings=f'network = "none"\nservices = "http://localhost:{port}"\n', port=port) as opened:
+        opened.create("asker", "app.handler", {"app.py": ASKER})
+        assert opened.invoke("asker", {"host": f"127.0.0.1:{port}"}) == "refused"
 
 
 @pytest.mark.soak

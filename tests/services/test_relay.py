@@ -57,6 +57,22 @@ async def test_an_endpoint_that_is_not_there_closes_the_connection() -> None:
     opened.close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_nothing_is_carried_to_the_engine_itself(host: str) -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    listener = inside()
+    relay = Relay(f"http://{host}:{port}")
+    opened = await relay.open(listener)
+    relay.never([f"http://127.0.0.1:{port}"])
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    writer.write(b"x")
+    assert await closed(reader)
+    writer.close()
+    opened.close()
+    server.close()
+
+
 async def test_there_are_not_too_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "MAX_CONNECTIONS", 2)
     server = await asyncio.start_server(echo, "127.0.0.1", 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ class Relay:
     def __init__(self, endpoint: str | None) -> None:
         self.url = endpoint or os.environ.get("AWS_ENDPOINT_URL") or None
         self._target = _target(self.url)
+        self._never: set[tuple[str, int]] = set()
 
     @property
     def carries(self) -> bool:
@@ -34,9 +36,14 @@ class Relay:
         """Serve on a listening socket inside a sandbox."""
         assert self._target is not None
         listener.setblocking(False)
-        opened = RelayListener(*self._target)
+        opened = RelayListener(*self._target, self._never)
         await opened.serve(listener)
         return opened
+
+    def never(self, urls: Iterable[str]) -> None:
+        """Carry nothing to these: the engine's own endpoints, which AWS_ENDPOINT_URL may name for other programs."""
+        for parts in map(urlsplit, urls):
+            self._never.add((parts.hostname or "", parts.port or 80))
 
 
 def _target(url: str | None) -> tuple[str, int] | None:
@@ -53,8 +60,8 @@ def _target(url: str | None) -> tuple[str, int] | None:
 class RelayListener:
     """One environment's way to the services."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int, never: Set[tuple[str, int]] = frozenset()) -> None:
+        self._host, self._port, self._never = host, port, never
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -89,6 +96,8 @@ class RelayListener:
         async with asyncio.timeout(_CONNECT_SECONDS):
             there_reader, there_writer = await asyncio.open_connection(self._host, self._port, limit=_CHUNK)
         try:
+            if there_writer.get_extra_info("peername")[:2] in self._never:
+                return
             await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
         finally:
             there_writer.transport.abort()
