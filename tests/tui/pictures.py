@@ -15,17 +15,18 @@ import pytest
 from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
-from textual.screen import Screen
+from textual.screen import Screen, SystemModalScreen
 from textual.widgets import Input, TextArea
 
-from workbench.tui.app import DARK, LIGHT, WorkbenchApp
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.themes import DARK, LIGHT
 
 SMALL, LARGE = (80, 24), (160, 48)
 #: One follows from the one before by one change.
 LOOKS = {
     "small-dark": (SMALL, DARK),
-    "small-light": (SMALL, LIGHT),
-    "large-light": (LARGE, LIGHT),
+    "small-light": (SMALL, LIGHT.name),
+    "large-light": (LARGE, LIGHT.name),
     "large-dark": (LARGE, DARK),
 }
 Pictures = dict[str, str]
@@ -101,13 +102,25 @@ async def take(
         after()
         assert type(app.screen) is shown.screen
         for name, ((width, height), theme) in LOOKS.items():
-            app.theme = theme
+            if theme != app.theme:
+                await switch(app, pilot, theme, shown)
             if app.size != (width, height):
                 await pilot.resize_terminal(width, height)
             await app.frame()
             await settle(app, pilot)
             pictures[name] = app.export_screenshot(title=app.title)
     return pictures
+
+
+async def switch(app: WorkbenchApp, pilot: Pilot[Any], theme: str, shown: Shown) -> None:
+    """Switch the theme. Textual's own screens keep the one that they were opened in, so they are opened anew."""
+    anew = isinstance(app.screen, SystemModalScreen)
+    if anew:
+        app.pop_screen()
+    app.theme = theme
+    if anew:
+        await pilot.pause()
+        await shown.go(app, pilot)
 
 
 async def settle(app: WorkbenchApp, pilot: Pilot[Any]) -> None:

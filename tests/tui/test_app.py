@@ -75,7 +75,7 @@ async def test_themes_switch(open_face):
     async with open_face() as face:
         assert face.app.theme == "textual-dark"
         await face.press("ctrl+t")
-        assert face.app.theme == "textual-light"
+        assert face.app.theme == "workbench-light"
         await face.press("ctrl+t")
         assert face.app.theme == "textual-dark"
 

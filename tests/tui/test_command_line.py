@@ -179,7 +179,7 @@ async def test_each_verb_runs(open_face, engine, line):
             case "again hello":
                 assert len(engine.requests) == 1
             case "theme":
-                assert face.app.theme == "textual-light"
+                assert face.app.theme == "workbench-light"
             case "deploy":
                 assert face.said[-1] == "✓ Deployed: done"
             case _:

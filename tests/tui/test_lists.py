@@ -47,8 +47,8 @@ async def test_settings(open_face, engine, size):
         assert "pid 4711" in face.text
         assert "960" in face.line("unreserved")
         assert "textual-dark" in face.text
-        await face.press("ctrl+t", "ctrl+r")
-        assert "textual-light" in face.text
+        await face.press("ctrl+t")
+        assert "workbench-light" in face.text
 
 
 async def test_doctor_tells_and_is_asked_again(open_face):

@@ -63,7 +63,7 @@ async def test_it_asks_again_when_a_roll_out_is_over(open_face, catalogue):
 async def test_it_leads_to_functions_and_their_modes(open_face, catalogue):
     async with open_face() as face:
         await face.press("R", "3", "j")
-        assert "Manual: never: pinned" in face.line("▸ hello")
+        assert "Manual: never, it is pinned" in face.line("▸ hello")
         await face.press("m")
         assert isinstance(face.app.screen, RuntimeForm)
         await face.press("escape", "enter")

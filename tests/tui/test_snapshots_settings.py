@@ -15,10 +15,10 @@ from tests.tui.pictures import Pictures, Scenes, Shown, _greenwich, _steady_curs
 from tests.tui.test_cost import Asked, costs
 from tests.tui.test_settings_forms import NEW, OLD, PINNED, overview
 from workbench.model.attached import UpdateRuntimeOn
+from workbench.model.events import FunctionDeleted
 from workbench.model.functions import Code
 from workbench.model.invocations import InvocationResult, InvocationStatus
 from workbench.model.layers import LayerVersion
-from workbench.model.names import FunctionRef
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui import SavedEvent
 from workbench.tui.app import WorkbenchApp
@@ -184,9 +184,9 @@ async def lost(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
 async def empty(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     """An engine that has no function yet, and a template that has some."""
     engine = await app.link._connect()
+    await engine.stop_environment("e-1")
     for name in ("counter", "hello"):
-        for version in list(engine.versions[name]):
-            await engine.delete_function(FunctionRef(name, version))
+        engine.live.apply(FunctionDeleted(engine.now, name, None))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)

@@ -54,10 +54,10 @@ def forecast_lines(forecast: Forecast, one: FunctionForecast) -> list[str]:
     title = f"{one.function}, {_moment(forecast.since)} to {_moment(forecast.until)}"
     heads = ("actual", asked(forecast.change))
     rows = list(zip(_facts(one.actual), _facts(one.what_if), strict=True))
-    first = max(len(title), *(len(name) for (name, _), _ in rows))
+    first = max(len(name) for (name, _), _ in rows)
     wide = max(12, *map(len, heads))
-    table = [(title, *heads), *((name, actual, other) for (name, actual), (_, other) in rows)]
-    return [f"{name:<{first}}  {actual:>{wide}}  {other:>{wide}}" for name, actual, other in table]
+    table = [("", *heads), *((name, actual, other) for (name, actual), (_, other) in rows)]
+    return [title, *(f"{name:<{first}}  {actual:>{wide}}  {other:>{wide}}" for name, actual, other in table)]
 
 
 def asked(change: WhatIf) -> str:

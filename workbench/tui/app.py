@@ -26,6 +26,7 @@ from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.shell import Outcome
+from workbench.tui.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
     from workbench.client.recording import Player
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 FRAMES = 20.0
 #: The part of a core that frames may take before they become rarer, and the longest time between two, in seconds.
 SHARE, SLOWEST = 0.2, 0.125
-DARK, LIGHT = "textual-dark", "textual-light"
 
 
 class WorkbenchApp(Firing):
@@ -68,6 +68,7 @@ class WorkbenchApp(Firing):
     ) -> None:
         mirror = Mirror()
         super().__init__(link(connect, mirror), mirror, keys or {}, saved_events, events_folder)
+        self.register_theme(LIGHT)
         self.deploy = deploy
         self.doctor = doctor
         self._start = start
@@ -235,7 +236,7 @@ class WorkbenchApp(Firing):
             self.exit(Outcome.STOPPED)
 
     def action_switch_theme(self) -> None:
-        self.theme = LIGHT if self.current_theme.dark else DARK
+        self.theme = LIGHT.name if self.current_theme.dark else DARK
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Of Textual's own commands, the one that ours lack."""

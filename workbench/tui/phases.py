@@ -45,7 +45,7 @@ def phases(view: InvocationView, environment: EnvironmentView | None, now: int) 
     found.append(Phase("INVOKE", note, begun, ran, "█", "$success" if view.error_type is None else "$error"))
     found += _inside(environment, view, end)
     if view.status.ended and end - ran > _GAP:
-        found.append(Phase("report", "until the runtime asks again", ran, end, "░", "$foreground 60%"))
+        found.append(Phase("report", "until it asks again", ran, end, "░", "$foreground 60%"))
     return found
 
 

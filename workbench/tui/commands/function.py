@@ -162,28 +162,28 @@ class Activity(Command):
 class Less(Command):
     """One percent less for the second version."""
 
-    keys, shown_key, title, palette = "left,h", "← h", "1 % less", False
+    keys, shown_key, title, footer, palette = "left,h", "← h", "1 % less", "-1 %", False
     action = "shift(-1)"
 
 
 class More(Command):
     """One percent more for the second version."""
 
-    keys, shown_key, title, palette = "right,l", "→ l", "1 % more", False
+    keys, shown_key, title, footer, palette = "right,l", "→ l", "1 % more", "+1 %", False
     action = "shift(1)"
 
 
 class MuchLess(Command):
     """Ten percent less for the second version."""
 
-    keys, shown_key, title, palette = "shift+left,H", "⇧← H", "10 % less", False
+    keys, shown_key, title, footer, palette = "shift+left,H", "⇧← H", "10 % less", "-10 %", False
     action = "shift(-10)"
 
 
 class MuchMore(Command):
     """Ten percent more for the second version."""
 
-    keys, shown_key, title, palette = "shift+right,L", "⇧→ L", "10 % more", False
+    keys, shown_key, title, footer, palette = "shift+right,L", "⇧→ L", "10 % more", "+10 %", False
     action = "shift(10)"
 
 

@@ -21,7 +21,7 @@ class CostDialog(Dialog[None]):
     DEFAULT_CSS = """
     CostDialog {
         & > .box { width: 110; padding: 0; background: $background; }
-        Panel { height: auto; max-height: 20; border: none; padding: 1 2; overflow-x: auto; }
+        .panel { height: auto; max-height: 20; padding: 1 2; overflow-x: auto; &, &:focus { border: none; } }
         Panel > Static { width: auto; }
         Input { border: none; height: 1; padding: 0 2; background: $surface; }
     }

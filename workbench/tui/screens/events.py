@@ -66,6 +66,7 @@ class EventsScreen(LiveScreen):
         #words { color: $foreground 50%; }
         #fire .row { height: 1; padding: 0 1; }
         #fire Label { width: 13; color: $foreground 55%; }
+        #fire .unit { width: auto; padding: 0 1; }
         #fire Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $surface; }
         #fire Input:focus { background: $primary 25%; }
         #fire .buttons { height: 1; padding: 0 1; align-horizontal: right; }
@@ -102,8 +103,10 @@ class EventsScreen(LiveScreen):
                     yield Choice([(kind.value, kind) for kind in InvocationType], id="type")
                 for id, value in (("count", "1"), ("concurrency", "1"), ("rate", "0")):
                     with Horizontal(classes="row"):
-                        yield Label("rate/s, 0 max" if id == "rate" else id)
+                        yield Label("rate/s" if id == "rate" else id)
                         yield Input(value, id=id, compact=True, select_on_focus=True, max_length=8)
+                        if id == "rate":
+                            yield Label("0 = at once", classes="unit")
                 with Horizontal(classes="buttons"):
                     yield Button(
                         Content.assemble(("^j", "bold underline"), " Fire"),

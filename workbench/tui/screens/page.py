@@ -112,6 +112,10 @@ class SettingsScreen(Page):
     NAME = "Settings"
     _account: AccountSettings | None = None
 
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
+
     def sync(self, changed: Changed) -> None:
         super().sync(changed)
         if changed.link or changed.tick:

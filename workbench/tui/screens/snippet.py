@@ -18,7 +18,7 @@ class Snippet(Dialog[None]):
     DEFAULT_CSS = """
     Snippet {
         & > .box { width: 110; padding: 0; background: $background; }
-        Panel { height: auto; max-height: 24; border: none; padding: 1 2; }
+        .panel { height: auto; max-height: 24; padding: 1 2; &, &:focus { border: none; } }
     }
     """
     BINDINGS = [Binding("y,c", "copy", "Copy", key_display="y")]

@@ -37,6 +37,7 @@ class Choice(Select[Any]):
 
     DEFAULT_CSS = """
     Choice > SelectOverlay { border: round $foreground 25%; }
+    Choice.-textual-compact > SelectCurrent { padding: 0 1; }
     """
     BINDINGS = [Binding("j,k", "show_overlay", "Choose", show=False)]
 

@@ -69,7 +69,7 @@ def _single(load: Load) -> Content:
 
 def _progress(load: Load, width: int) -> Content:
     count = load.plan.count
-    room = max(4, min(width - 2, 40))
+    room = max(4, width - 2)
     filled = room * load.done // count
     word = "" if load.running else "  stopped" if load.done < count else "  done"
     return Content("\n").join(
@@ -114,7 +114,7 @@ def _spaced(facts: list[tuple[str, str, str]]) -> Content:
     for name, value, style in facts:
         if value:
             parts.append(Content.assemble((f"{name} " if name else "", _DIM), (value, style)))
-    return Content("   ").join(parts)
+    return Content("  ").join(parts)
 
 
 def summary(load: Load) -> str:

@@ -152,5 +152,5 @@ class RuntimeFunctionList(RowList[FunctionView]):
     def piece(self, item: FunctionView, column: str, width: int) -> Piece | list[Piece]:
         if column == "name":
             return (item.name, "strong")
-        words = {"Auto": "by itself", "FunctionUpdate": "when it is updated", "Manual": "never: pinned"}
+        words = {"Auto": "by itself", "FunctionUpdate": "when it is updated", "Manual": "never, it is pinned"}
         return (f"{item.runtime_mode}: {words.get(item.runtime_mode, '')}", "")

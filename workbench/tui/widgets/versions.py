@@ -69,7 +69,7 @@ class VersionList(RowList[VersionRow]):
         Column("memory", "MEM", 5, keep=35, right=True),
         Column("executed", "RAN", 4, keep=40, right=True),
         Column("used", "USED BY", 15, keep=100, flex=3, most=36),
-        Column("description", "DESCRIPTION", 8, keep=10, flex=2),
+        Column("description", "ABOUT", 8, keep=10, flex=2),
     )
     OFFERS = ()
 

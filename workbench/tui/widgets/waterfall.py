@@ -10,7 +10,7 @@ from workbench.model.text import one_line
 from workbench.tui.format import fit, milliseconds
 from workbench.tui.phases import Phase, phases
 
-LABEL, NOTE, FIGURE = 8, 28, 8
+LABEL, NOTE, FIGURE = 8, 36, 8
 #: Steps of the axis, in milliseconds.
 _STEPS = tuple(base * 10**power for power in range(-2, 7) for base in (1, 2, 5))
 
@@ -43,7 +43,7 @@ class Waterfall(Widget, can_focus=True):
         why = Content.assemble((fit("why", LABEL), "$foreground 55%"), one_line(self._why))
         if not self._phases:
             return Content.assemble(why, ("   no environment ever had it", "$foreground 55%"))
-        note = NOTE if self.size.width >= 90 else 14
+        note = NOTE if self.size.width >= 110 else 20
         left = LABEL + note + FIGURE + 4
         width = max(4, self.size.width - left)
         whole = max((phase.end for phase in self._phases), default=1) or 1
