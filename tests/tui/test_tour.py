@@ -87,6 +87,35 @@ async def test_seven_steps_and_everything_is_as_it_was(open_face, place):
     assert state_of(place) == before
 
 
+async def test_a_version_of_the_user_is_left_alone(open_face, place):
+    await place.publish_version("hello")
+    before = state_of(place)
+    async with open_face(SMALL) as face:
+        await face.press("T", "n", "n", "n", "enter")
+        assert list(place.attached["hello"].provisioned) == ["2"]  # not 1, which was there
+        await face.frame(1000)
+        await face.press("n", "enter")
+        told = str(face.app.screen.query_one("#done").content)
+        assert "Version 3 is published" in told
+        await face.press("escape")
+    assert state_of(place) == before
+
+
+async def test_what_a_step_does_is_in_view_above_the_tour(open_face, place):
+    for number in range(10, 30):
+        place.warm(f"e-{number}", "hello")
+    place.run("r-1", "hello", "e-10")
+    async with open_face(SMALL) as face:
+        await face.press("3", "space", "2", "T", "enter")
+        place.warm("e-new", "hello")
+        await face.frame()
+        assert "▸ e-new" in face.text
+        assert face.main.environments.region.bottom <= face.app.screen.query_one(".box").region.y
+        assert not face.main.invocations.paused
+        await face.press("escape")
+        assert face.main.environments.region.bottom == 23
+
+
 @pytest.mark.parametrize("leave", ["escape", "ctrl+q"])
 async def test_left_early_it_takes_back_what_it_did(open_face, place, leave):
     before = state_of(place)

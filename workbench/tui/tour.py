@@ -150,7 +150,10 @@ class Tour:
         return f"{3 - len(throttled)} answered, {len(throttled)} throttled with 429.{reason}"
 
     async def _provision(self) -> str:
-        version = await self._publish()
+        version, fresh = await self._publish()
+        if not fresh:  # one that the tour did not make may have settings of its own, and is left alone
+            await self._differ()
+            version, _ = await self._publish()
         ref = FunctionRef(self.function, version)
         await self._port().put_provisioned_concurrency(ref, 1)
         self._undo.append(lambda: self._port().delete_provisioned_concurrency(ref))
@@ -167,15 +170,9 @@ class Tour:
 
     async def _alias(self) -> str:
         port = self._port()
-        older = self._versions[-1] if self._versions else await self._publish()
-        latest = await port.get_function(FunctionRef(self.function))
-        before = latest.configuration
-        changed = replace(before, description=(before.description + " Seen on a tour.").strip()[:256])
-        await self._patiently(lambda: port.update_function_configuration(self.function, changed))
-        self._undo.append(
-            lambda: self._patiently(lambda: self._port().update_function_configuration(self.function, before))
-        )
-        newer = await self._publish()
+        older = self._versions[-1] if self._versions else (await self._publish())[0]
+        await self._differ()
+        newer, _ = await self._publish()
         await port.create_alias(self.function, ALIAS, older, description="made by the tour of Workbench")
         self._undo.append(lambda: self._port().delete_alias(self.function, ALIAS))
         result = await self._fire(self.function, ALIAS)
@@ -224,15 +221,25 @@ class Tour:
             await self._until(active, f"{function} is active")
             return await self._port().invoke(request)
 
-    async def _publish(self) -> str:
-        """A version of what `$LATEST` is, and forgotten at the end if it is new."""
+    async def _differ(self) -> None:
+        """Give `$LATEST` another description than its newest version has."""
+        port = self._port()
+        before = (await port.get_function(FunctionRef(self.function))).configuration
+        changed = replace(before, description=f"Seen on a tour. {before.description}".strip()[:256])
+        await self._patiently(lambda: port.update_function_configuration(self.function, changed))
+        self._undo.append(
+            lambda: self._patiently(lambda: self._port().update_function_configuration(self.function, before))
+        )
+
+    async def _publish(self) -> tuple[str, bool]:
+        """A version of what `$LATEST` is, and whether it is new; then it is forgotten at the end."""
         port = self._port()
         known = {one.version for one in await port.list_versions(self.function)}
         version = (await self._patiently(lambda: port.publish_version(self.function))).version
-        if version not in known:
+        if fresh := version not in known:
             self._undo.append(lambda: self._port().delete_function(FunctionRef(self.function, version)))
         self._versions.append(version)
-        return version
+        return version, fresh
 
     async def _patiently(self, change: Callable[[], Awaitable[FunctionVersion]]) -> FunctionVersion:
         """Make a change when the one before has settled; an update takes a moment, as on AWS."""

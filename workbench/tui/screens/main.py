@@ -113,6 +113,21 @@ class MainScreen(LiveScreen):
         rows.redraw()
         rows.sync(self.workbench.mirror, Changed.everything())
 
+    def let_run(self) -> None:
+        """Every list shows all there is, and follows its edge."""
+        for rows in (self.environments, self.invocations, self.logs):
+            rows.paused = False
+            if rows.only is not None:
+                self._scope(rows, None)
+            rows.select(None)
+
+    def show_newest(self, function: str) -> None:
+        """Bring the newest execution environment of a function into view."""
+        rows = self.environments
+        mine = [index for index, view in enumerate(rows.items) if view.function == function]
+        if mine:
+            rows.select(max(mine, key=lambda index: rows.items[index].created))
+
     # -- commands
     def pane_commands(self) -> Sequence[tuple[Widget, str, Sequence[type[Command]]]]:
         """A list's own commands and the moves in it."""

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.model.text import sanitize
+from workbench.tui.mirror import Changed
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.tour import Tour
 
@@ -49,7 +50,16 @@ class TourDialog(Dialog[None]):
             yield Static(id="done")
 
     def on_mount(self) -> None:
+        self.workbench.main.add_class("-tour")
+        self.workbench.main.let_run()
         self._draw()
+
+    def on_unmount(self) -> None:
+        self.workbench.main.remove_class("-tour")
+
+    def sync(self, changed: Changed) -> None:
+        if changed.environments:
+            self.workbench.main.show_newest(self._tour.function)
 
     def _draw(self) -> None:
         step, count = self._tour.steps[self._at], len(self._tour.steps)
