@@ -125,3 +125,10 @@ def test_exit_codes_tell_a_throttle_from_usage_and_from_failure() -> None:
 def test_validation_errors_are_counted_in_awss_words() -> None:
     assert ValidationException(["a"]).message == "1 validation error detected: a"
     assert re.fullmatch("2 validation errors detected: a; b", ValidationException(["a", "b"]).message)
+
+
+def test_a_throttle_tells_a_person_why_and_a_client_what_aws_says() -> None:
+    error = TooManyRequests("ReservedFunctionConcurrentInvocationLimitExceeded")
+    assert str(error).startswith("Rate Exceeded. (the function's reserved concurrency is all in use")
+    assert (error.message, error.members) == ("Rate Exceeded.", {"Reason": error.reason})
+    assert TooManyRequests("CallerRateLimitExceeded").why == "CallerRateLimitExceeded"

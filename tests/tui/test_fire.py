@@ -153,7 +153,11 @@ async def test_escape_fires_nothing(open_face, engine):
     ("error", "notice"),
     [
         (ResourceNotFound("Function not found: hello:[red]nope"), "ResourceNotFoundException: Function not found"),
-        (TooManyRequests("ConcurrentInvocationLimitExceeded"), "TooManyRequestsException: Rate Exceeded."),
+        (
+            TooManyRequests("ReservedFunctionConcurrentInvocationLimitExceeded"),
+            "! counter throttled: the function's reserved concurrency is all in use",
+        ),
+        (TooManyRequests("CallerRateLimitExceeded"), "! counter throttled: CallerRateLimitExceeded"),
         (EngineGone("gone"), "Engine: gone"),
         (RuntimeError("a bug"), "RuntimeError: a bug"),
     ],

@@ -186,6 +186,17 @@ class ValidationException(ApiError):
         super().__init__(f"{count} validation error{'s' if count > 1 else ''} detected: {'; '.join(problems)}")
 
 
+#: What a person reads of the `ThrottleReason`s that the engine gives.
+_THROTTLED = {
+    "ReservedFunctionConcurrentInvocationLimitExceeded": (
+        "the function's reserved concurrency is all in use; a reservation of 0 lets nothing run"
+    ),
+    "ConcurrentInvocationLimitExceeded": (
+        "the account's concurrency is all in use, or the function has grown as fast as it may"
+    ),
+}
+
+
 class TooManyRequests(ApiError):
     """A throttle. `reason` is one of AWS's `ThrottleReason` values."""
 
@@ -195,6 +206,14 @@ class TooManyRequests(ApiError):
     def __init__(self, reason: str, message: str = "Rate Exceeded.") -> None:
         super().__init__(message, Reason=reason)
         self.reason = reason
+
+    @property
+    def why(self) -> str:
+        """The reason, in words where it has some."""
+        return _THROTTLED.get(self.reason, self.reason)
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.why})" if self.reason in _THROTTLED else self.message
 
 
 def api_error(code: str, message: str, **members: object) -> ApiError:

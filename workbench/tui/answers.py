@@ -28,13 +28,12 @@ def answer(order: Order, result: InvocationResult) -> Notice:
         return Notice(f"✓ {order.function} accepted", f"request {result.request_id}")
     if order.type is InvocationType.DRY_RUN:
         return Notice(f"✓ {order.function} dry run", "It may be invoked; nothing ran.")
-    target = f"{order.function}:{order.qualifier}" if order.qualifier else order.function
     bad = result.function_error is not None or result.status is not InvocationStatus.SUCCESS
     init = f", init {milliseconds(result.init_ms)}" if result.init_ms is not None else ""
     word = result.status.value if bad else "ok"
     text = result.payload[: EXCERPT * 4].decode("utf-8", "replace")
     return Notice(
-        f"{'✗' if bad else '✓'} {target} {word}  {milliseconds(result.duration_ms)}{init}",
+        f"{'✗' if bad else '✓'} {order.target} {word}  {milliseconds(result.duration_ms)}{init}",
         text if len(text) <= EXCERPT else text[:EXCERPT] + "…",
         bad,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from workbench.model.errors import UsageError
+from workbench.model.errors import TooManyRequests, UsageError
 from workbench.model.invocations import InvocationType, InvokeRequest
 from workbench.model.names import LATEST, FunctionRef
 from workbench.tui.answers import Answers, answer
@@ -87,6 +87,8 @@ class Firing(ByHand):
         )
         try:
             result = await self.link.port.invoke(request)
+        except TooManyRequests as error:
+            self.say(error.why or error.message, title=f"! {order.target} throttled", bad=True)
         except Exception as error:
             self.say_error(error)
         else:

@@ -18,6 +18,11 @@ class Order:
     event: str
     type: InvocationType
 
+    @property
+    def target(self) -> str:
+        """The function as it is addressed."""
+        return f"{self.function}:{self.qualifier}" if self.qualifier else self.function
+
     def text(self, seq: int, wall: float, random: Random) -> str:
         """The event of one invocation: words in double braces are filled (`workbench.client.placeholders`).
 
