@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tests.tui.fake_port import FakeEngine
 from workbench.tui import SavedEvent
@@ -42,7 +43,9 @@ class Face:
     async def settle(self) -> None:
         """Wait for what the app does by itself, then draw a frame."""
         await self.pilot.pause()
-        await self.app.workers.wait_for_complete()
+        while any(not worker.is_finished for worker in self.app.workers):
+            with contextlib.suppress(WorkerCancelled):  # another took its place
+                await self.app.workers.wait_for_complete()
         await self.frame()
 
     async def type(self, text: str) -> None:

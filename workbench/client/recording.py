@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -27,6 +28,8 @@ _PUBLISHED_LINE = b'{"published"'
 #: Deltas, and bytes of them, after which a frame has taken in enough, so that keys are answered while a dense recording
 #: is played; and lines of log that it hands on.
 _AT_ONCE, _BYTES, _LOGS = 250, 4_000_000, 10_000
+#: Bytes that are read at once: a line can have half a million.
+_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +168,7 @@ class Player:
         self._published: dict[str, Published] = {}
         self._publishing: dict[str, Published] = {}
         try:
-            self._file = path.open("rb")
+            self._file = path.open("rb", buffering=_BUFFER)
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         try:
@@ -230,6 +233,7 @@ class Player:
             delta = self._next if delta is None else merge(delta, self._next)
             taken += 1
             self._advance()
+            await asyncio.sleep(0)  # whoever else is at work need not wait for all of them
         if delta is not None:
             self._past.take(delta)
             return delta

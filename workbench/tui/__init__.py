@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from workbench.tui.app import Outcome
     from workbench.tui.link import Connect
 
+#: How often a second Textual may draw, in its own setting.
+DRAWINGS = "500"
+_FPS = "TEXTUAL_FPS"
+
 __all__ = ["SavedEvent", "read_saved_events", "run"]
 
 
@@ -44,9 +48,16 @@ def run(
         UsageError: `keys` names a command or a key that there is not, or gives two commands the same key.
     """
     import gc
+    import os
 
+    # Textual reads this once, when it is imported. After one that took long, the next drawing waits for one to two of
+    # these periods: at the usual sixtieth of a second a key would wait longer for that than for anything else.
+    ours = os.environ.setdefault(_FPS, DRAWINGS) is DRAWINGS
     from workbench.tui.app import Outcome, WorkbenchApp
     from workbench.tui.keymap import keymap
+
+    if ours:
+        del os.environ[_FPS]  # for what is started from here
 
     # What deltas bring has no cycles, and comes by the thousand: looking for cycles after every 700 objects would cost
     # twice as much as reading them.

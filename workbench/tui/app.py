@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
 #: The part of a core that frames may take before they become rarer, and the longest time between two, in seconds.
-SHARE, SLOWEST = 0.2, 0.125
+SHARE, SLOWEST = 0.12, 0.2
+#: Seconds that a frame waits at most for what a key does.
+PATIENCE = 0.1
 
 
 class WorkbenchApp(Firing):
@@ -79,6 +83,9 @@ class WorkbenchApp(Firing):
         self._replay_told = False
         self._frames = frames
         self._stopping = False
+        #: No key waits for what it does to reach the screen.
+        self._painted = asyncio.Event()
+        self._painted.set()
 
     def get_default_screen(self) -> Screen[None]:
         return MainScreen()
@@ -115,12 +122,28 @@ class WorkbenchApp(Firing):
         """Ask the engine what changed, and show it."""
         if self._stopping:
             return
+        await self._keys_first()
         changed = await self.link.pull()
+        await self._keys_first()
         self._answers.tick()
         self._tell_replay()
         for screen in self._visible():
             if isinstance(screen, (LiveScreen, Dialog)) and screen.is_mounted:
                 screen.sync(changed)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded and self._is_mounted:
+            self._painted.clear()
+            self.call_after_refresh(self._painted.set)
+        await super().on_event(event)
+
+    async def _keys_first(self) -> None:
+        """Let what a key changed reach the screen before a frame's next piece of work, which a key would wait for."""
+        if self._frames:
+            await asyncio.sleep(0.001)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._painted.wait()
 
     def _visible(self) -> list[Screen[Any]]:
         """The topmost full screen and the dialogs above it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
 from textual.events import DescendantFocus, Resize
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -42,6 +43,9 @@ class LiveScreen(Screen[None]):
     OFFERS: ClassVar[tuple[type[Command], ...]] = ()
     #: Actions whose keys are commands even while a text is typed.
     WHILE_TYPING: ClassVar[frozenset[str]] = frozenset({"back"})
+
+    #: Where the focus is changes the widgets that it leaves and enters; Textual's own draws the whole screen anew.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     @property
     def workbench(self) -> WorkbenchApp:
@@ -93,7 +97,7 @@ class LiveScreen(Screen[None]):
     def show_pane(self, index: int) -> None:
         """Make a pane the one that a small terminal shows; the focus stays."""
         for at, pane in enumerate(self.query(".pane")):
-            pane.set_class(at == index, "-active")
+            pane.set_class(at == index, "-active", update=self.has_class("-single"))
         self.query_one(PaneTabs).active = index
 
     def action_pane(self, index: int) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
-from rich.style import Style
+from rich.style import Style as RichStyle
 from textual.cache import LRUCache
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 
 from workbench.tui.format import fit
 from workbench.tui.widgets.columns import GAP, Column, Placed, place
@@ -35,24 +36,25 @@ class DrawnRows(ScrollView, Generic[Item]):
     EMPTY: ClassVar[str] = ""
     ALLOW_SELECT = False
 
-    STYLES: ClassVar[tuple[str, ...]] = (
-        "dim",
-        "faint",
-        "strong",
-        "good",
-        "warn",
-        "bad",
-        "cold",
-        "busy",
-        "run",
-        "accent",
-    )
-    COMPONENT_CLASSES = {
-        "rows--cursor",
-        "rows--cursor-blurred",
-        "rows--header",
-        *(f"rows--{name}" for name in STYLES),
+    #: The named styles. They are no component classes: Textual matches each of those against the whole stylesheet
+    #: whenever the focus moves.
+    STYLES: ClassVar[Mapping[str, str]] = {
+        "": "",
+        "header": "$foreground 45%",
+        "dim": "$foreground 60%",
+        "faint": "$foreground 35%",
+        "strong": "bold",
+        "good": "$text-success",
+        "warn": "$text-warning",
+        "bad": "bold $text-error",
+        "cold": "$text-accent",
+        "busy": "$success",
+        "run": "bold $text-success",
+        "accent": "$text-primary",
     }
+    CURSOR: ClassVar[str] = "bold on $primary 35%"
+    CURSOR_BLURRED: ClassVar[str] = "on $foreground 9%"
+
     DEFAULT_CSS = """
     DrawnRows {
         background: $background;
@@ -64,19 +66,6 @@ class DrawnRows(ScrollView, Generic[Item]):
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;
-        & > .rows--header { color: $foreground 45%; }
-        & > .rows--cursor { background: $primary 35%; text-style: bold; }
-        & > .rows--cursor-blurred { background: $foreground 9%; }
-        & > .rows--dim { color: $foreground 60%; }
-        & > .rows--faint { color: $foreground 35%; }
-        & > .rows--strong { text-style: bold; }
-        & > .rows--good { color: $text-success; }
-        & > .rows--warn { color: $text-warning; }
-        & > .rows--bad { color: $text-error; text-style: bold; }
-        & > .rows--cold { color: $text-accent; }
-        & > .rows--busy { color: $success; }
-        & > .rows--run { color: $text-success; text-style: bold; }
-        & > .rows--accent { color: $text-primary; }
     }
     """
 
@@ -86,7 +75,9 @@ class DrawnRows(ScrollView, Generic[Item]):
         self.cursor: Hashable = None
         self._placed: tuple[Placed, ...] = ()
         self._width = -1
-        self._styles_of: dict[tuple[str, str], Style] = {}
+        self._styles_of: dict[tuple[str, str], RichStyle] = {}
+        self._drawn_upon: tuple[Style, str] | None = None
+        self._restyled = True
         self._strips: LRUCache[Hashable, Strip] = LRUCache(512)
 
     # -- what a subclass says
@@ -117,15 +108,12 @@ class DrawnRows(ScrollView, Generic[Item]):
     # -- drawing
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles_of.clear()
-        self._strips.clear()
+        self._restyled = True
 
     def on_focus(self) -> None:
-        self._strips.clear()
         self.refresh()
 
     def on_blur(self) -> None:
-        self._strips.clear()
         self.refresh()
 
     def redraw(self) -> None:
@@ -139,21 +127,23 @@ class DrawnRows(ScrollView, Generic[Item]):
             self._width = width
             self._strips.clear()
             self._placed = place(self.COLUMNS, max(1, width - MARKER))
+        if self._restyled:
+            self._restyle()
         if not self.items:
             return self._line_of_empty(y, width)
         if y == 0:
             return self._header(width)
         index = self.scroll_offset.y + y - 1
         if index >= len(self.items):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style("", ""))
         return self._row(self.items[index], width)
 
     def _row(self, item: Item, width: int) -> Strip:
         here = self.key(item) == self.cursor
+        back = (self.CURSOR if self.has_focus else self.CURSOR_BLURRED) if here else ""
         stamp = self.stamp(item)
-        if stamp is not None and (strip := self._strips.get((stamp, here))) is not None:
+        if stamp is not None and (strip := self._strips.get((stamp, back))) is not None:
             return strip
-        back = ("rows--cursor" if self.has_focus else "rows--cursor-blurred") if here else ""
         pieces: list[Piece] = [("▸" if here else " ", "")]
         used = 1
         for column in self._placed:
@@ -171,7 +161,7 @@ class DrawnRows(ScrollView, Generic[Item]):
         ]
         strip = Strip(segments, max(used, width)).crop(0, width)
         if stamp is not None:
-            self._strips[(stamp, here)] = strip
+            self._strips[(stamp, back)] = strip
         return strip
 
     def _header(self, width: int) -> Strip:
@@ -194,15 +184,23 @@ class DrawnRows(ScrollView, Generic[Item]):
         text = "  " + lines[y] if y < len(lines) else ""
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
 
-    def _style(self, name: str, back: str) -> Style:
+    def _restyle(self) -> None:
+        """Start the styles and strips anew if the widget's own style, which all are drawn upon, is another."""
+        own, theme = self.visual_style, self.app.theme
+        if (own, theme) != self._drawn_upon:
+            self._drawn_upon = (own, theme)
+            self._styles_of.clear()
+            self._strips.clear()
+        self._restyled = False
+
+    def _style(self, name: str, back: str) -> RichStyle:
         """A named style upon the background of a row."""
         style = self._styles_of.get((name, back))
         if style is None:
-            style = self.rich_style
-            if name:
-                style = self.get_component_rich_style(f"rows--{name}")
+            own = self.visual_style
+            style = (own + Style.parse(self.STYLES[name])).rich_style
             if back:
-                cursor = self.get_component_rich_style(back)
-                style = style + Style(bgcolor=cursor.bgcolor, bold=cursor.bold or style.bold)
+                cursor = (own + Style.parse(back)).rich_style
+                style = style + RichStyle(bgcolor=cursor.bgcolor, bold=cursor.bold or style.bold)
             self._styles_of[(name, back)] = style
         return style

@@ -74,8 +74,10 @@ class KeyLine(Widget):
     def _changed(self, screen: Screen[object]) -> None:
         # Below a dialog, the line stays as it was.
         if screen is self.screen is self.app.screen:
-            self._known = self._keys()
-            self.refresh()
+            known = self._keys()
+            if known != self._known:
+                self._known = known
+                self.refresh()
 
     def _keys(self) -> tuple[list[Shown], list[Shown]]:
         mine: dict[str, Shown] = {}
