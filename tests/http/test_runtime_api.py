@@ -198,3 +198,32 @@ async def test_connections_beyond_thirty_two_are_closed_and_do_not_count(runtime
     assert (await runtime.answer())[0] == 200
     for _, other in [*opened, (extra, writer)]:
         other.close()
+
+
+@pytest.mark.parametrize("large", ["body", "head"])
+async def test_large_requests_that_do_not_end_are_few_and_hold_up_nobody(runtime: Runtime, large: str) -> None:
+    begun = b"POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\n"
+    begun += b"Content-Length: 400000\r\n\r\n" if large == "body" else b"X: "
+    address = runtime.writer.get_extra_info("peername")[:2]
+    opened = [await asyncio.open_connection(*address) for _ in range(4)]
+    answers = [asyncio.ensure_future(reader.read()) for reader, _ in opened]
+    for _, writer in opened:
+        writer.write(begun + b"x" * 200_000)
+        await writer.drain()
+    for _ in range(20):  # until the listener has read them all
+        runtime.send("GET", "/2018-06-01/ping")
+        await runtime.answer()
+    if large == "body":  # whoever is refused is told at the end of the body
+        for _, writer in opened:
+            writer.write(b"x" * 200_000)
+    done, _ = await asyncio.wait(answers, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    assert len(done) == 1
+    if large == "body":
+        assert done.pop().result().startswith(b"HTTP/1.1 503 ")
+    runtime.send("GET", "/2018-06-01/ping")
+    assert (await runtime.answer())[0] == 200
+    for _, writer in opened:
+        writer.close()
+    await asyncio.gather(*answers, return_exceptions=True)  # what is refused before it was read is reset
+    runtime.send("POST", "/2018-06-01/runtime/init/error", b"x" * 200_000)
+    assert (await runtime.answer())[0] == 202

@@ -46,6 +46,8 @@ _INSIDE = "127.0.0.1:9001"
 _BACKLOG = 1024
 #: Connections from one environment at a time; a runtime needs two, and so does each of ten extensions.
 _MAX_CONNECTIONS = 32
+#: Of those, how many may have a large request under way: what a function may not have it must not have in the engine.
+_MAX_LARGE = 3
 
 
 class _Connection(HttpProtocol):
@@ -75,7 +77,11 @@ class _Connection(HttpProtocol):
         """An extension that closes its half does not wait for its next event any more."""
         return super().eof_received() and self._extension is None
 
+    def has_room(self) -> bool:
+        return self._listener.has_room(self)
+
     def received(self, request: Request) -> None:
+        self._listener.large.discard(self)
         method, path = request.method, request.path
         if method == "GET":
             if path == _NEXT:
@@ -147,6 +153,7 @@ class _Connection(HttpProtocol):
 
     def oversized(self, request: Request) -> None:
         """The link must hear of it all the same, or the invocation would wait until its timeout."""
+        self._listener.large.discard(self)
         request_id, _, action = request.path[len(_INVOCATION) :].partition("/")
         post = request.method == "POST"
         if post and request.path.startswith(_INVOCATION) and action in ("response", "error"):
@@ -247,6 +254,7 @@ class _RuntimeListener:
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._extensions: set[_Connection] = set()
+        self.large: set[_Connection] = set()
 
     async def serve(self, sock: sockets.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -278,12 +286,20 @@ class _RuntimeListener:
         self.link.connections(len(self._connections))
         return True
 
+    def has_room(self, connection: _Connection) -> bool:
+        """May this connection's request be a large one?"""
+        if connection not in self.large and len(self.large) >= _MAX_LARGE:
+            return False
+        self.large.add(connection)
+        return True
+
     def belongs_to_extension(self, connection: _Connection) -> None:
         """The link counts the runtime's connections; this is none."""
         self.closed(connection)
         self._extensions.add(connection)
 
     def closed(self, connection: _Connection) -> None:
+        self.large.discard(connection)
         self._extensions.discard(connection)
         if connection in self._connections:
             self._connections.discard(connection)

@@ -19,10 +19,13 @@ from workbench.http.messages import Request, Response, StreamedResponse
 #: Bytes of request line and headers together, and how many header lines.
 MAX_HEAD = 1_048_576
 MAX_HEADERS = 256
+#: Bytes from which on a request that is still arriving is a large one.
+LARGE = 65_536
 #: Seconds that a request may take from its first byte to its last, per megabyte allowed and at least this.
 HEAD_SECONDS = 20.0
 
 _log = logging.getLogger("workbench.http")
+_NO_ROOM = "there are too many large requests that have not arrived whole"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -74,6 +77,7 @@ class HttpProtocol(asyncio.Protocol):
         self._lines = 0
         self._in_head = False
         self._unseen = 0
+        self._asked = False
         self._early: Response | None = None
         self._body: bytes | bytearray = b""
         self._size = 0
@@ -115,6 +119,9 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self._in_head:  # the parser holds a header back until its end, however long it gets
             self._unseen += len(data)
+            if self._unseen > LARGE and not self._has_room():
+                self._refuse(503, _NO_ROOM)
+                return
             if self._unseen > 2 * MAX_HEAD:
                 self._refuse(400, "malformed request: request line and headers are too large")
                 return
@@ -187,6 +194,9 @@ class HttpProtocol(asyncio.Protocol):
             self._too_large = True
             self._body = b""
         elif not self._too_large and self._early is None:
+            if self._size > LARGE and not self._has_room():
+                self._early, self._body = Response(503, _NO_ROOM.encode(), [("content-type", "text/plain")]), b""
+                return
             if not self._body:  # most bodies come in one piece
                 self._body = body
                 return
@@ -223,6 +233,10 @@ class HttpProtocol(asyncio.Protocol):
     def admitted(self, request: Request) -> Response | None:
         """The head of a request is here. A response refuses it: its body is not kept, and the connection then ends."""
         return None
+
+    def has_room(self) -> bool:
+        """A request has become a large one. False refuses it: of its body no more is kept."""
+        return True
 
     def sink(self, request: Request) -> BodySink | None:
         """The head of a request is here. A sink takes its body, and answers, in place of `received`."""
@@ -344,6 +358,12 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+    def _has_room(self) -> bool:
+        if self._asked:
+            return True
+        self._asked = True
+        return self.has_room()
 
     # -- ends
     def _cut_short(self) -> Response | None:
