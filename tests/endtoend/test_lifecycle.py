@@ -287,6 +287,21 @@ def handler(event, context):
     )
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_what_follows_a_logged_exception_has_a_line_of_its_own(stage: Stage) -> None:
+    code = """
+import logging
+def handler(event, context):
+    try: 1 / 0
+    except ZeroDivisionError: logging.exception("caught")
+    print("next")
+"""
+    await stage.create(code)
+    lines = ((await stage.invoke()).log or "").splitlines()
+    at = lines.index("ZeroDivisionError: division by zero")
+    assert lines[at + 1] == "next"
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[str]:
     """The name of a file in /tmp, which without mounts is the machine's."""

@@ -16,6 +16,8 @@ TYPE_CHECKING = False  # not from typing: its import is part of every cold start
 if TYPE_CHECKING:
     from typing import Any
 
+    from awslambdaric.bootstrap import StandardLogSink
+
 ASSIGNMENT = "/_workbench/assignment"
 
 
@@ -34,8 +36,19 @@ def main() -> None:
     site.execsitecustomize()
 
     from awslambdaric.__main__ import main as client
+    from awslambdaric.bootstrap import StandardLogSink
+
+    StandardLogSink.log = write_record
 
     client(["bootstrap", os.environ["_HANDLER"]])
+
+
+def write_record(sink: "StandardLogSink", message: str, frame_type: "bytes | None" = None) -> None:
+    """Write a record of `logging`, and end its line: one with a traceback does not end itself.
+
+    On AWS each record is an event of its own, and what is printed next is another.
+    """
+    sys.stdout.write(message if message.endswith("\n") else f"{message}\n")
 
 
 def assignment() -> "dict[str, Any]":
