@@ -288,6 +288,17 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+async def test_an_invocation_ran_from_when_its_event_left_until_it_finished(stage: Stage) -> None:
+    await stage.create("def handler(event, context): return 1")
+    for _ in range(20):
+        await stage.invoke()
+    for view in (await stage.port.changes(0)).invocations:
+        assert view.started is not None
+        assert view.finished is not None
+        assert (view.finished - view.started) / 1e6 >= view.duration_ms - 0.01  # it has two decimals
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 async def test_what_follows_a_logged_exception_has_a_line_of_its_own(stage: Stage) -> None:
     code = """
 import logging

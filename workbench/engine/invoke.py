@@ -33,6 +33,7 @@ class Invoke:
         self._emit = emit
         self._answered = answered
         self._timer: Timer | None = None
+        self._delivered: int | None = None
         #: The type of an error that the function reported, and when its response began.
         self._error_type: str | None = None
         self._began: int | None = None
@@ -41,7 +42,7 @@ class Invoke:
     def deliver(self, reply: Callable[[NextEvent], None], began: int | None, expired: Callable[[], None]) -> None:
         """Hand the event over. `began` is when an INIT inside this invocation began: it counts as the invocation's."""
         parts, invocation = self._parts, self.invocation
-        now = invocation.delivered = parts.clock.monotonic_ns()
+        now = self._delivered = invocation.delivered = parts.clock.monotonic_ns()
         remaining = float(parts.version.configuration.timeout)
         if began is None:
             invocation.started = now
@@ -72,7 +73,8 @@ class Invoke:
         parts = self._parts
         parts.journal.platform(InvokeStart(invocation.request_id, parts.version.version, invocation.trace_id))
         why = invocation.why if invocation.cold else None
-        self._emit(ev.InvocationStarted(parts.clock.monotonic_ns(), invocation.request_id, why))
+        at = self._delivered if self._delivered is not None else parts.clock.monotonic_ns()
+        self._emit(ev.InvocationStarted(at, invocation.request_id, why))
 
     # -- the runtime's outcome
     def respond(self, request_id: str, body: bytes, content_type: str) -> Answer:
