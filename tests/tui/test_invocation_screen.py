@@ -269,3 +269,37 @@ async def test_help_and_palette_know_its_commands(open_face, cold):
         await face.press("enter")
         await face.settle()
         assert face.app.clipboard == ID
+
+
+async def test_it_is_copied_as_curl_and_as_a_pytest_case(open_face, cold):
+    async with open_face() as face:
+        await face.press("3", "enter", "P")
+        assert face.said[-1] == "No pytest case: It has not been answered yet."
+        finish(cold)
+        await face.settle()
+        await face.press("C")
+        assert face.app.clipboard.startswith("curl 'http://127.0.0.1:3001/2015-03-31/functions/hello/")
+        await face.press("escape", "P")
+        assert "def test_hello():" in face.text
+        assert "== {'statusCode': 200}" in face.app.clipboard
+
+
+async def test_it_is_compared_with_the_last_of_the_same_event(open_face, cold):
+    finish(cold)
+    async with open_face() as face:
+        await face.press("3", "enter", "c")
+        assert "No earlier invocation had the same event" in face.said[-1]
+        for id, event in (("r-2", b'{"name":"Ada"}'), ("r-3", b'{"name":"Grace"}')):
+            cold.advance(10)
+            cold.accepted(id, "hello", "e-1", event=event)
+            cold.started(id)
+            cold.finished(id, ms=50, response=b'{"statusCode":404}')
+        await face.frame()
+        face.app.open_invocation("r-2")
+        await face.settle()
+        await face.press("c")
+        assert "44 ms" in face.line("ran    ")
+        assert "+6.0 ms" in face.line("ran    ")
+        assert [word for word in face.line("start    ").split() if word in ("cold", "warm")] == ["cold", "warm"]
+        assert '-  "statusCode": 200' in face.text
+        assert '+  "statusCode": 404' in face.text

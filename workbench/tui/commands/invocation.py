@@ -33,6 +33,27 @@ class ShowCli(Command):
     action = "screen.show_cli"
 
 
+class ShowCurl(Command):
+    """Show this invocation as a call of curl that repeats it, and copy it."""
+
+    keys, shown_key, title = "C", "C", "Show as curl"
+    action = "screen.show_curl"
+
+
+class ShowPytest(Command):
+    """Show this invocation as a case for pytest that expects the same answer, and copy it."""
+
+    keys, shown_key, title = "P", "P", "Show as a pytest case"
+    action = "screen.show_pytest"
+
+
+class Compare(Command):
+    """Compare with the last invocation of the same event: times, memory and the response."""
+
+    keys, shown_key, title, footer = "c", "c", "Compare with the last", "compare"
+    action = "screen.compare"
+
+
 class GoEnvironment(Command):
     """Open the environment that it ran in."""
 
@@ -106,8 +127,11 @@ class Back(Command):
 SCREEN: tuple[type[Command], ...] = (
     Replay,
     EditReplay,
+    Compare,
     CopyId,
     ShowCli,
+    ShowCurl,
+    ShowPytest,
     GoEnvironment,
     GoFunction,
     Timing,

@@ -18,10 +18,11 @@ from workbench.model.errors import WorkbenchError
 from workbench.model.history import InvocationRecord
 from workbench.model.names import Account
 from workbench.model.text import one_line
-from workbench.tui import aws_cli, exported
+from workbench.tui import as_code, aws_cli, exported
 from workbench.tui.commands import invocation as commands
 from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
+from workbench.tui.compared import compared, last_alike
 from workbench.tui.format import milliseconds, request_id, size, version
 from workbench.tui.mirror import Changed
 from workbench.tui.order import Order
@@ -221,14 +222,46 @@ class InvocationScreen(LiveScreen):
 
     @work(group="replay")
     async def action_show_cli(self) -> None:
-        from workbench.tui.screens.snippet import Snippet
-
         if (event := await self._event()) is None:
             return
         endpoint = self.workbench.endpoint
         view = self._view
         text = aws_cli.invoke(view.function, view.qualifier, view.type.value, _compact(event), endpoint=endpoint)
-        self.workbench.push_screen(Snippet("This invocation with the aws CLI", text))
+        self._offer("This invocation with the aws CLI", text)
+
+    @work(group="replay")
+    async def action_show_curl(self) -> None:
+        if (event := await self._event()) is not None:
+            text = as_code.curl(self._view, _compact(event), self.workbench.endpoint, self._account)
+            self._offer("This invocation with curl", text)
+
+    @work(group="replay")
+    async def action_show_pytest(self) -> None:
+        if not self._view.status.ended:
+            self.workbench.say("It has not been answered yet.", title="No pytest case", bad=True)
+            return
+        if (event := await self._event()) is None:
+            return
+        _, response = self._bodies
+        whole = len(response.encode("utf-8", "replace")) == self._view.response_size
+        text = as_code.pytest_case(
+            self._view, _compact(event), response if whole else None, self.workbench.endpoint, self._account
+        )
+        self._offer("This invocation as a pytest case", text)
+
+    def action_compare(self) -> None:
+        view = self._view
+        last = last_alike(view, self.workbench.mirror.invocations.values())
+        if last is None or not view.status.ended:
+            why = "No earlier invocation had the same event: r repeats this one." if last is None else "It still runs."
+            self.workbench.say(why, title="Nothing to compare", bad=True)
+            return
+        self._offer("This invocation and the last of the same event", compared(view, last))
+
+    def _offer(self, title: str, text: str) -> None:
+        from workbench.tui.screens.snippet import Snippet
+
+        self.workbench.push_screen(Snippet(title, text))
 
     def document(self) -> dict[str, Any]:
         """Everything that is known of it; event and response as JSON where they are JSON."""
