@@ -31,6 +31,7 @@ from workbench.tui.screens.events import EventsScreen
 from workbench.tui.screens.layers import LayersScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.screens.page import DoctorScreen, SettingsScreen
+from workbench.tui.screens.ramp import RampDialog
 from workbench.tui.screens.runtime import RuntimeForm
 from workbench.tui.screens.runtimes import RuntimesScreen
 from workbench.tui.screens.tour import TourDialog
@@ -105,6 +106,15 @@ async def concurrency(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await opened(app, pilot, "r")
     app.screen.query_one("#reserved", Input).value = "5"
     app.screen.query_one("#provisioned", Input).value = "none"
+
+
+@SCENES.of(RampDialog)
+async def ramp(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.open_function("hello")
+    await settle(app, pilot)
+    await pilot.press("2", "w")
+    await settle(app, pilot)
+    app.screen.query_one("#errors", Input).value = "5"
 
 
 @SCENES.of(RuntimeForm)

@@ -18,11 +18,10 @@ from workbench.tui.commands import main as commands
 from workbench.tui.commands import replay as replay_commands
 from workbench.tui.commands.base import bindings
 from workbench.tui.commands.palette import WorkbenchCommands
-from workbench.tui.edits import Edits
-from workbench.tui.firing import Firing
 from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link, LinkState
 from workbench.tui.mirror import Changed, Mirror
+from workbench.tui.ramping import Ramping
 from workbench.tui.saved import SavedEvent
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
@@ -41,7 +40,7 @@ SHARE, SLOWEST = 0.12, 0.2
 PATIENCE = 0.1
 
 
-class WorkbenchApp(Firing):
+class WorkbenchApp(Ramping):
     """The terminal UI.
 
     `saved_events` are those of `events_folder`, where others can be saved. `connect` attaches to an engine, and does so
@@ -78,7 +77,6 @@ class WorkbenchApp(Firing):
         self._start = start
         #: A lost engine is being started again.
         self.starting = False
-        self.edits = Edits(lambda: self.mirror.wall)
         self.replay = replay
         self._replay_told = False
         self._frames = frames
@@ -126,6 +124,7 @@ class WorkbenchApp(Firing):
         changed = await self.link.pull()
         await self._keys_first()
         self._answers.tick()
+        self.ramps.tick()
         self._tell_replay()
         for screen in self._visible():
             if isinstance(screen, (LiveScreen, Dialog)) and screen.is_mounted:
@@ -225,20 +224,25 @@ class WorkbenchApp(Firing):
         if isinstance(self.screen, TourDialog):  # what it did is taken back first
             self.screen.action_close()
             return
-        totals, status = self.mirror.totals, self.link.status
-        if self.replay is not None or not self.link.attached or status is None or not totals.environments:
+        totals, status, ramps = self.mirror.totals, self.link.status, self.ramps.running
+        known = self.replay is None and self.link.attached and status is not None
+        if not ramps and not (known and totals.environments):
             self.exit(Outcome.QUIT)
             return
         if isinstance(self.screen, Question):
             return
-        text = (
-            f"The engine (pid {status.pid}) has {plural(totals.environments, 'environment')} "
-            f"and {plural(totals.running, 'running invocation')}.\n"
-            "Left running, it goes on serving; `workbench stop` ends it later."
-        )
-        question = Question(
-            "Quit", text, Answer("leave", "l", "Leave it running"), Answer("stop", "s", "Stop it", grave=True)
-        )
+        lines = [
+            f"The ramp of {ramp.before.function}:{ramp.before.name} ends at {100 * ramp.share:g} % if you quit."
+            for ramp in ramps
+        ]
+        if known and status is not None:
+            lines.append(
+                f"The engine (pid {status.pid}) has {plural(totals.environments, 'environment')} "
+                f"and {plural(totals.running, 'running invocation')}.\n"
+                "Left running, it goes on serving; `workbench stop` ends it later."
+            )
+        answers = [Answer("leave", "l", "Leave it running"), Answer("stop", "s", "Stop it", grave=True)]
+        question = Question("Quit", "\n".join(lines), *answers[: 2 if known else 1])
         self.push_screen(question, self._quit)
 
     def _quit(self, answer: str | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.model.errors import EngineGone
+from workbench.model.errors import EngineGone, UsageError
 from workbench.model.functions import Alias
 from workbench.model.names import FunctionRef
 from workbench.tui.alias_draft import Draft
@@ -132,13 +132,17 @@ class Edits:
             EngineGone: the engine did not answer; the edit stays.
         """
         edit = next(iter(self.of(function)), None)
-        if edit is None:
-            return None
-        index = len(self._done) - 1 - self._done[::-1].index(edit)
+        return await self.take_back(port, edit) if edit is not None else None
+
+    async def take_back(self, port: EnginePort, edit: Edit) -> str:
+        """Take one edit back, whatever came after it, and say what that did. Raises what `undo` raises."""
+        index = next((at for at in reversed(range(len(self._done))) if self._done[at] is edit), None)
+        if index is None:
+            raise UsageError(f"{edit}: that is {KEPT} changes ago, and no longer remembered")
         del self._done[index]
         try:
             if isinstance(edit, PublishEdit):
-                await port.delete_function(FunctionRef(function, edit.version))
+                await port.delete_function(FunctionRef(edit.function, edit.version))
                 return f"version {edit.version} deleted; its number is not used again"
             if isinstance(edit, SettingEdit):
                 await edit.change.undo(port)
@@ -168,6 +172,14 @@ class Edits:
             )
         self._left[key] = restored.revision_id
         return f"{edit.name}: {_routing(restored)}"
+
+    def ramped(self, known: AliasEdit | None, before: Alias, after: Alias) -> AliasEdit:
+        """Steps of a ramp are one edit: the one that is `known` of it, grown by the last step."""
+        if known is not None:
+            self._done = [edit for edit in self._done if edit is not known]
+        grown = AliasEdit(before.function, before.name, before, after, self._wall())
+        self._remember(grown)
+        return grown
 
     def _remember(self, edit: Edit) -> None:
         self._done.append(edit)

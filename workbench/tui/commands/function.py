@@ -61,6 +61,20 @@ class ShowCli(Command):
     action = "screen.show_cli"
 
 
+class Ramp(Command):
+    """Let the alias move to another version by itself, linearly or by a canary, as AWS SAM and CodeDeploy do it."""
+
+    keys, shown_key, title, footer = "w", "w", "Ramp the alias…", "ramp"
+    action = "screen.ramp"
+
+
+class StopRamp(Command):
+    """End the ramp of the alias: stop it where it is, or roll back to the weights that it began with."""
+
+    keys, shown_key, title, footer = "W", "W", "Stop the ramp…", "stop ramp"
+    action = "screen.stop_ramp"
+
+
 class Configure(Command):
     """Edit the configuration of `$LATEST`: memory, timeout, /tmp, handler, description, environment variables."""
 
@@ -205,7 +219,9 @@ SCREEN: tuple[type[Command], ...] = (
     Publish,
     Diff,
     NewAlias,
+    StopRamp,
     Save,
+    Ramp,
     Configure,
     Runtime,
     Concurrency,

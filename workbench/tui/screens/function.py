@@ -24,6 +24,7 @@ from workbench.tui.commands import moves
 from workbench.tui.commands.base import Command, bindings
 from workbench.tui.mirror import Changed
 from workbench.tui.observed import Split, splits
+from workbench.tui.ramps import routed
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.widgets.alias_editor import AliasEditor
 from workbench.tui.widgets.aliases import AliasList, AliasRow
@@ -75,6 +76,7 @@ class FunctionScreen(LiveScreen):
         self._routed: dict[str, int] = {}
         self._routing: dict[str, Mapping[str, float]] = {}
         self._splits: dict[str, Split] = {}
+        self._ramping = False
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -180,7 +182,18 @@ class FunctionScreen(LiveScreen):
             alias = self._aliases.get(editor.base.name)
             editor.follow(Draft.of(alias) if alias is not None else None)
         name = editor.draft.name if editor.draft is not None else ""
+        self._draw_ramp(name)
         editor.observe(self._splits.get(name, Split()))
+
+    def _draw_ramp(self, name: str) -> None:
+        ramp, alias = self.workbench.ramps.of(self._view.name, name), self._aliases.get(name)
+        shown = ramp is not None and alias is not None and (ramp.running or routed(alias) == routed(ramp.alias))
+        running = ramp is not None and ramp.running
+        text = f"{ramp.state.value} {ramp.told(self.workbench.mirror.now)}" if ramp is not None and shown else ""
+        self.editor.ramp(text, running)
+        if running is not self._ramping:
+            self._ramping = running
+            self.refresh_bindings()
 
     def _editors_hint(self) -> str:
         if not self._known:
@@ -248,6 +261,8 @@ class FunctionScreen(LiveScreen):
         return {"Function": self._view} | super().document()
 
     def available(self, action: str) -> bool:
+        if action == "stop_ramp":
+            return self._ramping
         return action not in ("save", "discard") or (self.is_mounted and self.editor.edited)
 
     @property
@@ -379,11 +394,35 @@ class FunctionScreen(LiveScreen):
             return False
         return True
 
+    def action_ramp(self) -> None:
+        alias = self._selected_alias
+        if alias is None:
+            self.workbench.say("n makes an alias; a ramp moves one to another version.", title="Ramp", bad=True)
+        elif self._ramping:
+            self.action_stop_ramp()
+        elif self._leave_draft():
+            self.show_pane(1)
+            self.workbench.open_ramp(alias, self._versions, self._draw_editor)
+
+    def action_stop_ramp(self) -> None:
+        alias = self._selected_alias
+        ramp = self.workbench.ramps.of(alias.function, alias.name) if alias is not None else None
+        if ramp is not None and ramp.running:
+            self.workbench.ask_stop_ramp(ramp, self._look_again)
+
+    @work(group="details")
+    async def _look_again(self) -> None:
+        await self._again()
+
+    @property
+    def _selected_alias(self) -> Alias | None:
+        row = self.aliases.selected
+        return self._aliases.get(row.name) if row is not None else None
+
     def action_delete_alias(self) -> None:
         from workbench.tui.screens.question import Answer, Question
 
-        row = self.aliases.selected
-        alias = self._aliases.get(row.name) if row is not None else None
+        alias = self._selected_alias
         if alias is None or not self._leave_draft():
             return
         undo = f"{self.workbench.key(commands.Undo)} brings it back."
@@ -442,6 +481,11 @@ class FunctionScreen(LiveScreen):
 
     @work(group="edits")
     async def action_undo(self) -> None:
+        edit = next(iter(self.workbench.edits.of(self._view.name)), None)
+        if (ramp := self.workbench.ramps.ramp_of(edit)) is not None:
+            await self.workbench.ramps.roll_back(ramp)
+            await self._again()
+            return
         try:
             said = await self.workbench.edits.undo(self.workbench.link.port, self._view.name)
         except Exception as error:

@@ -47,7 +47,9 @@ class AliasEditor(Vertical):
         Select > SelectOverlay { border: round $foreground 25%; }
         #new-name { display: none; }
         &.-new #new-name { display: block; }
-        #observed, #checks { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        #ramp { display: none; }
+        &.-ramp #ramp { display: block; }
+        #observed, #checks, #ramp { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         .buttons { height: 1; padding: 0 1; align-horizontal: right; }
         .buttons Button { margin-left: 2; min-width: 12; }
         &.-empty > * { display: none; }
@@ -66,6 +68,7 @@ class AliasEditor(Vertical):
         #: The alias as another person or program has changed it since the draft was begun.
         self._newer: Draft | None = None
         self._hint = ""
+        self._ramp = ("", False)
         self._offered: dict[str, list[str]] = {}
 
     def compose(self) -> ComposeResult:
@@ -87,8 +90,12 @@ class AliasEditor(Vertical):
             yield Label("about")
             yield Field(id="description", placeholder="description")
         yield Static(id="observed")
+        yield Static(id="ramp")
         yield Static(id="checks")
         with Horizontal(classes="buttons"):
+            yield Button(
+                Content.assemble(("w", "bold underline"), " Ramp…"), id="ramp-it", compact=True, action="screen.ramp"
+            )
             yield Button(
                 Content.assemble(("^s", "bold underline"), " Save"),
                 id="save",
@@ -154,6 +161,15 @@ class AliasEditor(Vertical):
         if split != self._observed:
             self._observed = split
             self._show_observed()
+
+    def ramp(self, text: str, running: bool) -> None:
+        """Where the alias' ramp stands; empty without one."""
+        if (text, running) != self._ramp:
+            self._ramp = (text, running)
+            self.set_class(bool(text), "-ramp")
+            more = ("W ends it  ", "$text-accent") if running else ("", "")
+            line = Content.assemble(("ramp  ", "$foreground 55%"), more, (one_line(text), "bold $text-warning"))
+            self.query_one("#ramp", Static).update(line)
 
     def hint(self, text: str) -> None:
         """What to say while there is no alias to edit."""
