@@ -62,6 +62,25 @@ async def test_what_is_thawed_runs_on_without_an_invocation(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_fault_of_one_invocation_leaves_the_function_no_time(stage: Stage) -> None:
+    await stage.create("def handler(event, context):\n    print('handled', flush=True)\n    return event", timeout=1)
+    for number, (fault, status, kind) in enumerate(
+        (
+            (Fault.CRASH, InvocationStatus.CRASH, "Runtime.ExitError"),  # in a cold start
+            (Fault.STALL, InvocationStatus.TIMEOUT, "Sandbox.Timedout"),  # in an environment that was reset
+            (Fault.SEGFAULT, InvocationStatus.TIMEOUT, "Sandbox.Timedout"),  # as on AWS, in Python
+        )
+    ):
+        result = await stage.invoke(number, fault=fault)
+        assert (result.status, error(result)[0]) == (status, kind)
+        assert result.why.startswith(f"fault asked for: {fault.value}; ")
+        assert "handled" not in (result.log or "")
+    assert (await stage.invoke(7)).payload == b"7"
+    warm = await stage.invoke(8, fault=Fault.CRASH)
+    assert (warm.status, warm.cold) == (InvocationStatus.CRASH, False)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("fault", "status", "kind"),
     [

@@ -44,12 +44,13 @@ def test_a_function_error_is_awss_json_and_exit_1(shell: Shell, backend: str) ->
         ("init_error", "{}", "RuntimeError", "COFFEE_MACHINE_URL is not set", "Error Type: Runtime.Unknown"),
         ("crash", '{"how":"exit"}', "Runtime.ExitError", "exit status 3", "Error Type: Runtime.ExitError"),
         ("oom", "{}", "Runtime.ExitError", "signal: killed", "Error Type: Runtime.OutOfMemory"),
+        ("hello --fault crash", "{}", "Runtime.ExitError", "signal: killed", "Error Type: Runtime.ExitError"),
     ],
 )
 def test_the_ways_to_fail_are_told_apart(
     shell: Shell, backend: str, function: str, event: str, error_type: str, message: str, report: str
 ) -> None:
-    code, out, err = shell.fire(function, "--event", event, "--backend", backend)
+    code, out, err = shell.fire(*function.split(), "--event", event, "--backend", backend)
     error = json.loads(out)
     assert code == 1
     assert error["errorType"] == error_type
@@ -89,6 +90,8 @@ def test_an_event_that_is_no_json_is_pointed_at(shell: Shell) -> None:
         ),
         (["hello", "--template", "no.yaml"], "no.yaml"),
         (["hello", "--type", "Wrong"], "Wrong"),
+        (["hello", "--fault", "flood"], "flood"),
+        (["hello", "--fault", "crash", "--type", "Event"], "--fault goes with RequestResponse alone"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_2(shell: Shell, arguments: list[str], said: str) -> None:

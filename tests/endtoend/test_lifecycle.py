@@ -49,8 +49,11 @@ class Stage:
                 break
             await asyncio.sleep(0.01)
 
-    async def invoke(self, event: Any = None, name: str = "f", qualifier: str | None = None) -> InvocationResult:
-        request = InvokeRequest(function=FunctionRef(name, qualifier), payload=json.dumps(event).encode(), logs=True)
+    async def invoke(
+        self, event: Any = None, name: str = "f", qualifier: str | None = None, **more: Any
+    ) -> InvocationResult:
+        payload = json.dumps(event).encode()
+        request = InvokeRequest(function=FunctionRef(name, qualifier), payload=payload, logs=True, **more)
         return await self.port.invoke(request)
 
     async def answer(self, event: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from tests.engine.world import World, world
 from workbench.model.environments import EnvironmentState, Fault
-from workbench.model.errors import ResourceConflict, ResourceNotFound
-from workbench.model.invocations import InvocationStatus
+from workbench.model.errors import ResourceConflict, ResourceNotFound, UsageError
+from workbench.model.invocations import InvocationStatus, InvocationType
 from workbench.testing.fakes import FakeRuntime
 
 
@@ -85,9 +86,55 @@ async def test_a_fault_is_a_signal_to_the_runtime_and_a_frozen_one_is_thawed_for
     assert calls.index("thaw") < calls.index(f"signal 1 {int(number)}"), calls
 
 
-async def test_one_that_is_being_made_has_no_runtime_to_fail(engine: World) -> None:
-    import asyncio
+@pytest.mark.parametrize(
+    ("fault", "number", "status", "error"),
+    [
+        (Fault.CRASH, signal.SIGKILL, InvocationStatus.CRASH, b"signal: killed"),
+        (Fault.SEGFAULT, signal.SIGSEGV, InvocationStatus.TIMEOUT, b"timed out after 3.00 seconds"),
+        (Fault.STALL, signal.SIGSTOP, InvocationStatus.TIMEOUT, b"timed out after 3.00 seconds"),
+    ],
+)
+@pytest.mark.parametrize("before", ["cold", "warm", "frozen"])
+async def test_a_fault_of_one_invocation_meets_it_wherever_it_is_placed(
+    tmp_path: Path, before: str, fault: Fault, number: int, status: InvocationStatus, error: bytes
+) -> None:
+    async with world(tmp_path / "state") as made:
+        await made.create(timeout=3)
+        if before != "cold":
+            await made.invoke()
+        if before == "frozen":
+            await made.clock.advance(1)
+            assert await made.states() == ["frozen"]
+        pending = made.submit(fault=fault)
+        await made.clock.advance(4)
+        result = await pending
+        assert (result.status, result.function_error) == (status, "Unhandled")
+        assert error in result.payload
+        assert result.why.startswith(f"fault asked for: {fault.value}; {'cold' if before == 'cold' else 'warm'}")
+        assert f"a fault that was asked for: {fault.value}" in (result.log or "")
+        assert f"signal 1 {int(number)}" in made.backend.environments[0].calls
+        assert (await made.invoke()).status is InvocationStatus.SUCCESS
 
+
+async def test_a_fault_leaves_nothing_to_an_environment_that_is_killed_meanwhile(tmp_path: Path) -> None:
+    async with world(tmp_path / "state") as made:
+        await made.create(timeout=3)
+        await made.invoke()
+        pending = made.submit(fault=Fault.STALL)
+        await made.engine.stop_environment(await only(made))
+        await made.clock.settle()
+        assert (await pending).status is InvocationStatus.CRASH
+        assert (await made.invoke()).status is InvocationStatus.SUCCESS
+
+
+@pytest.mark.parametrize("type", [InvocationType.EVENT, InvocationType.DRY_RUN])
+async def test_a_fault_is_for_one_attempt_that_somebody_waits_for(engine: World, type: InvocationType) -> None:
+    await engine.create()
+    with pytest.raises(UsageError, match=f"not with {type.value}"):
+        await engine.submit(type=type, fault=Fault.CRASH)
+
+
+async def test_one_that_is_being_made_has_no_runtime_to_fail(engine: World) -> None:
     await engine.create()
     engine.backend.hold = asyncio.Event()
     pending = engine.submit()

@@ -30,6 +30,17 @@ def test_request_response(client, port):
     assert port.invoked == [InvokeRequest(function=FunctionRef("fn"), payload=b'{"name": "Ada"}')]
 
 
+def test_no_header_of_awss_api_asks_for_a_fault(client, port):
+    def more(request, **_):
+        for name in ("Fault", "X-Fault", "X-Workbench-Fault", "X-Amz-Fault", "X-Amzn-Fault"):
+            request.headers[name] = "crash"
+        request.url += "?fault=crash&Fault=crash"
+
+    client.meta.events.register("before-sign.lambda.Invoke", more)
+    client.invoke(FunctionName="fn")
+    assert port.invoked[-1].fault is None
+
+
 def test_event_and_dry_run_have_nothing_but_a_status(client, port):
     for kind, status in (("Event", 202), ("DryRun", 204)):
         answer = client.invoke(FunctionName="fn", InvocationType=kind, LogType="Tail")

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from tests.tui.conftest import SMALL, WIDE
+from workbench.model.environments import Fault
 from workbench.model.history import InvocationRecord
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType
 from workbench.tui import SavedEvent
@@ -153,6 +154,21 @@ async def test_what_cannot_be_fired_is_said(open_face, engine):
             assert problem in face.said[-1]
             fields(face, **{id: good})
         assert engine.requests == []
+
+
+async def test_a_fault_is_injected_into_each(open_face, engine):
+    async with open_face() as face:
+        await face.press("E")
+        fields(face, count="3")
+        face.app.screen.query_one("#fault", Choice).value = "stall"
+        face.app.screen.query_one("#type", Choice).value = InvocationType.EVENT
+        await face.press("ctrl+j")
+        assert face.said[-1] == "Not fired: A fault goes with RequestResponse, not with Event."
+        face.app.screen.query_one("#type", Choice).value = InvocationType.REQUEST_RESPONSE
+        await face.press("ctrl+j")
+        assert [request.fault for request in engine.requests] == [Fault.STALL] * 3
+        await face.press("1", "Y")
+        assert "workbench fire counter --fault stall" in face.text
 
 
 async def test_what_is_no_json_is_pointed_at(open_face, engine):

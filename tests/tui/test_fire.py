@@ -8,6 +8,7 @@ from textual.widgets import Input, Select, TextArea
 
 from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.environments import Fault
 from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType
 from workbench.tui import SavedEvent
@@ -74,6 +75,21 @@ async def test_the_version_that_is_selected_is_fired_and_not_the_last_one(open_f
         assert face.said[-1].startswith("✓ hello:1 ok")
         await face.press("k", "f", "ctrl+j")
         assert str(engine.requests[-1].function) == "hello"
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_a_fault_goes_along_once(open_face, engine, size):
+    async with open_face(size) as face:
+        await face.press("f")
+        assert "fault none" in " ".join(face.text.split())
+        face.app.screen.query_one("#fault", Select).value = "crash"
+        face.app.screen.query_one("#type", Select).value = InvocationType.EVENT
+        await face.press("ctrl+j")
+        assert face.said[-1] == "Not fired: A fault goes with RequestResponse, not with Event."
+        assert engine.requests == []
+        face.app.screen.query_one("#type", Select).value = InvocationType.REQUEST_RESPONSE
+        await face.press("ctrl+j", "F", "f", "ctrl+j")
+        assert [request.fault for request in engine.requests] == [Fault.CRASH, None, None]
 
 
 async def test_bad_json_is_pointed_at_while_it_is_typed_and_does_not_fire(open_face, engine):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.output import write_bytes
+from workbench.model.environments import Fault
 from workbench.model.errors import TooManyRequests, UsageError, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
@@ -41,6 +42,9 @@ def fire(
     rate: Annotated[float, typer.Option("--rate", min=0.0, help="Invocations a second at most; 0 is no limit.")] = 0.0,
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="Where it runs: a backend, or auto.")] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="What goes to stdout.")] = Output.TEXT,
+    fault: Annotated[
+        Fault | None, typer.Option("--fault", help="Make the runtime fail instead of handling it.")
+    ] = None,
     template: Annotated[Path | None, typer.Option("--template", "-t", help="The SAM template to look in.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.", hidden=True)] = None,
 ) -> None:
@@ -50,12 +54,15 @@ def fire(
     """
     from workbench.client.project import find_project
 
+    if fault is not None and type is not InvocationType.REQUEST_RESPONSE:
+        raise UsageError("--fault goes with RequestResponse alone", mend=f"without --type {type.value}")
     request = InvokeRequest(
         function=_reference(name, qualifier),
         payload=read_event(event),
         type=type,
         logs=type is InvocationType.REQUEST_RESPONSE,
         backend=None if backend in (None, "auto") else backend,
+        fault=fault,
     )
     project = find_project()
     if count == 1:

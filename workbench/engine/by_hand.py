@@ -1,4 +1,7 @@
-"""What a person does to an environment by hand: freeze it, thaw it, make its runtime fail. AWS has no such thing."""
+"""What a person does by hand: freeze an environment, thaw it, make its runtime fail, or that of one invocation.
+
+AWS has no such thing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from workbench.model.errors import ResourceConflict
 if TYPE_CHECKING:
     from workbench.engine.environment import ExecutionEnvironment
 
-_SIGNALS = {Fault.CRASH: signal.SIGKILL, Fault.SEGFAULT: signal.SIGSEGV, Fault.STALL: signal.SIGSTOP}
+#: What makes a runtime fail so.
+SIGNALS = {Fault.CRASH: signal.SIGKILL, Fault.SEGFAULT: signal.SIGSEGV, Fault.STALL: signal.SIGSTOP}
 
 
 async def freeze(environment: ExecutionEnvironment) -> None:
@@ -33,7 +37,7 @@ async def fail(environment: ExecutionEnvironment, fault: Fault) -> None:
     """Raises ResourceConflict when no runtime runs in it."""
     if environment.state is EnvironmentState.FROZEN:
         await environment.thaw_now(f"thawed for a fault: {fault.value}")  # what is frozen can do nothing, not even die
-    if not await environment.signal_runtime(_SIGNALS[fault]):
+    if not await environment.signal_runtime(SIGNALS[fault]):
         raise _conflict(environment, "no runtime runs in it")
 
 

@@ -302,6 +302,11 @@ class Engine(AttachedResources, AccountResources):
 
     # -- data plane
     def invoke(self, request: InvokeRequest) -> Awaitable[InvocationResult]:
+        if request.fault is not None and request.type is not InvocationType.REQUEST_RESPONSE:
+            raise UsageError(
+                f"a fault goes with a RequestResponse invocation, not with {request.type.value}",
+                mend="a fault can be injected into an environment, too",
+            )
         if request.type is InvocationType.REQUEST_RESPONSE:
             return self._submit(request, new_request_id())
         if request.type is InvocationType.EVENT:
@@ -968,8 +973,10 @@ def _make_folders(folders: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _marked(request: InvokeRequest, why: str) -> str:
-    """Why an invocation was placed as it was, or refused, as it is shown: pings are told from others by it."""
-    return f"keep-warm ping; {why}" if request.keep_warm else why
+    """Why an invocation was placed as it was, or refused, as it is shown: pings and faults are told by it."""
+    marks = ["keep-warm ping"] if request.keep_warm else []
+    marks += [f"fault asked for: {request.fault.value}"] if request.fault is not None else []
+    return "; ".join([*marks, why])
 
 
 def _environment_id() -> str:

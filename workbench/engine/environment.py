@@ -16,6 +16,7 @@ from typing import Any
 from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.engine.answers import forbidden
 from workbench.engine.backend_host import BackendHost, Lost
+from workbench.engine.by_hand import SIGNALS
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
 from workbench.engine.extensions import Extensions, ShutdownReason
@@ -29,7 +30,7 @@ from workbench.engine.sandbox import Contents, Sandbox
 from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
 from workbench.model import events as ev
-from workbench.model.environments import TRANSITIONS, EnvironmentState
+from workbench.model.environments import TRANSITIONS, EnvironmentState, Fault
 from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationStatus
@@ -399,12 +400,26 @@ class ExecutionEnvironment:
             timeout = self.version.configuration.timeout
             self._waiting = self._clock.call_later(timeout, self._timed_out)
             return
+        fault = invocation.request.fault
+        if fault is not None:
+            reply = _withhold
+            self._journal.fault(f"a fault that was asked for: {fault.value}")
+            self._services.spawn(self._fail_runtime(invocation, fault))
         self._invoke = invoke = Invoke(self._parts, invocation, self._services.emit, self._answered)
         invoke.deliver(reply, self._inside, self._timed_out)
         self._inside = None
         self._journal.running = True
         self._enter(EnvironmentState.BUSY, invocation.request_id)
         invoke.begun()
+
+    async def _fail_runtime(self, invocation: Invocation, fault: Fault) -> None:
+        """Make the runtime fail while it waits for the event that counts as handed to it."""
+        try:
+            await self._sandbox.started()
+            if self._journal.invocation is invocation and not self._concluding:
+                await self._sandbox.signal_runtime(SIGNALS[fault])
+        except Exception as error:
+            self._broken(_as_error(error))
 
     def _placed(self, invocation: Invocation) -> None:
         if invocation.placed is not None:
@@ -784,6 +799,10 @@ class ExecutionEnvironment:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+
+def _withhold(event: NextEvent) -> None:
+    """No event for a runtime that is to fail: however fast it is, nothing of the function runs."""
 
 
 def _as_error(error: Exception) -> WorkbenchError:

@@ -91,6 +91,9 @@ class Sandbox:
         self._on_exit: dict[int, OnExit] = {}
         self._early: dict[int, ProcessExited] = {}
         self._process: int | None = None
+        #: Set but while the backend starts the runtime: it may ask for its first event before its handle is known.
+        self._started = asyncio.Event()
+        self._started.set()
         self._measured = -_FRESH_NS
 
     @property
@@ -294,6 +297,7 @@ class Sandbox:
             return
         self.alive = True
         self._process = None
+        self._started.clear()
         try:
             self._process = await self.start("runtime", argv, variables, folder, on_line, on_exit)
         except BackendError as error:
@@ -302,6 +306,8 @@ class Sandbox:
             nowhere = isinstance(error, NoWorkingDirectory)
             # Else it is not a program, or one for another machine.
             self._not_started(f"Runtime.Invalid{'WorkingDir' if nowhere else 'Entrypoint'}", str(error), on_exit)
+        finally:
+            self._started.set()
 
     def _assign(
         self,
@@ -346,6 +352,10 @@ class Sandbox:
         """Send a signal to a process and what it started in its group; one that is gone is not an error."""
         if self._environment is not None:
             await self._host.call("send a signal", self._environment.signal(process, number), 5)
+
+    async def started(self) -> None:
+        """Wait until the runtime that is being started can be sent signals, or could not be started."""
+        await self._started.wait()
 
     async def signal_runtime(self, number: int) -> None:
         """Send a signal to the runtime's process, if it runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from workbench.model.environments import Fault
 from workbench.model.names import FunctionRef
 
 
@@ -39,7 +40,8 @@ class InvokeRequest:
 
     `arn` is what the caller addressed, kept for `context.invoked_function_arn`. `backend` overrides the engine's
     default backend. `logs` asks for the invocation's log lines in the result; the answer then waits for REPORT.
-    `keep_warm` marks a ping of a keep-warm schedule.
+    `keep_warm` marks a ping of a keep-warm schedule. `fault` makes the runtime fail in the place of handling
+    the event; it is for a RequestResponse only, and nothing of AWS's API leads to it.
     """
 
     function: FunctionRef
@@ -51,6 +53,7 @@ class InvokeRequest:
     tenant_id: str | None = None
     backend: str | None = None
     keep_warm: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import date
@@ -224,6 +225,7 @@ class FakeEnvironment:
         self._backend = backend
         self._events: asyncio.Queue[ProcessExited | Exited] = asyncio.Queue()
         self._processes: dict[int, asyncio.Task[None]] = {}
+        self._signals: dict[int, int] = {}
         self._exited: Exited | None = None
 
     async def start(self, process: ProcessSpec) -> int:
@@ -262,7 +264,7 @@ class FakeEnvironment:
         except Exit as exit_:
             ended = ProcessExited(process=number, code=exit_.code, signal=exit_.signal, oom=exit_.oom)
         except asyncio.CancelledError:
-            ended = ProcessExited(process=number, signal=9)
+            ended = ProcessExited(process=number, signal=self._signals.get(number, 9))
         finally:
             os.close(output)
             if address is not None:
@@ -271,7 +273,9 @@ class FakeEnvironment:
 
     async def signal(self, process: int, sig: int) -> None:
         self.calls.append(f"signal {process} {int(sig)}")
-        self._processes[process].cancel()
+        if sig not in (signal.SIGSTOP, signal.SIGCONT):  # a task cannot be stopped
+            self._signals[process] = int(sig)
+            self._processes[process].cancel()
 
     async def connect(self, port: int) -> socket:
         raise BackendError("there is nothing to connect to")

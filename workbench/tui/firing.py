@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 
 from workbench.model.errors import TooManyRequests, UsageError
-from workbench.model.invocations import InvocationType, InvokeRequest
-from workbench.model.names import LATEST, FunctionRef
+from workbench.model.invocations import InvocationType
+from workbench.model.names import LATEST
 from workbench.tui.answers import Answers, answer
 from workbench.tui.by_hand import ByHand
 from workbench.tui.link import Link
@@ -73,18 +73,14 @@ class Firing(ByHand):
 
     def fire(self, order: Order) -> None:
         """Invoke, without waiting for it here."""
-        self._last[order.function] = order
+        self._last[order.function] = replace(order, fault=None)  # a fault is asked for each time
         self.run_worker(self._fire(order), group="fire")
 
     def _events_of(self, name: str) -> list[SavedEvent]:
         return events_for(name, self.saved, list(self.mirror.functions))
 
     async def _fire(self, order: Order) -> None:
-        request = InvokeRequest(
-            function=FunctionRef(order.function, order.qualifier),
-            payload=order.payload(0, time.time(), self.random),
-            type=order.type,
-        )
+        request = order.request(0, time.time(), self.random)
         try:
             result = await self.link.port.invoke(request)
         except TooManyRequests as error:
@@ -98,7 +94,7 @@ class Firing(ByHand):
         """Fire as the plan says, without waiting for it here; only one at a time."""
         load = Load(plan, random=self.random)
         self.load = load
-        self._last[plan.order.function] = plan.order
+        self._last[plan.order.function] = replace(plan.order, fault=None)
 
         async def work() -> None:
             try:

@@ -13,8 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
-from workbench.model.invocations import InvocationResult, InvokeRequest
-from workbench.model.names import FunctionRef
+from workbench.model.invocations import InvocationResult
 from workbench.tui.order import Order
 
 if TYPE_CHECKING:
@@ -121,9 +120,7 @@ class Load:
                 await asyncio.sleep(0)
 
     async def _one(self, port: EnginePort, number: int) -> None:
-        order = self.plan.order
-        payload = order.payload(number, self._wall(), self._random)
-        request = InvokeRequest(function=FunctionRef(order.function, order.qualifier), payload=payload, type=order.type)
+        request = self.plan.order.request(number, self._wall(), self._random)
         try:
             result = await port.invoke(request)
         except TooManyRequests:

@@ -20,6 +20,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static, TextArea
 
 from workbench.client import placeholders
+from workbench.model.environments import Fault
 from workbench.model.errors import WorkbenchError
 from workbench.model.invocations import InvocationType
 from workbench.model.text import one_line
@@ -30,7 +31,7 @@ from workbench.tui.commands.base import Command, bindings
 from workbench.tui.format import size
 from workbench.tui.load import MOST, MOST_AT_ONCE, Plan
 from workbench.tui.mirror import Changed
-from workbench.tui.order import Order
+from workbench.tui.order import Order, fault_options
 from workbench.tui.saved import SavedEvent, problem_of_name
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.widgets.banner import Banner
@@ -101,6 +102,9 @@ class EventsScreen(LiveScreen):
                 with Horizontal(classes="row"):
                     yield Label("type")
                     yield Choice([(kind.value, kind) for kind in InvocationType], id="type")
+                with Horizontal(classes="row"):
+                    yield Label("fault")
+                    yield Choice(fault_options(), id="fault")
                 for id, value in (("count", "1"), ("concurrency", "1"), ("rate", "0")):
                     with Horizontal(classes="row"):
                         yield Label("rate/s" if id == "rate" else id)
@@ -341,7 +345,11 @@ class EventsScreen(LiveScreen):
                 return f"{id} is a number from {least} to {most}, not “{self._field(id)}”."
             figures.append(figure)
         kind = self.query_one("#type", Choice).value
-        order = Order(function, qualifier or None, self.area.text, InvocationType(str(kind)))
+        fault = str(self.query_one("#fault", Choice).value)
+        kind = InvocationType(str(kind))
+        order = Order(function, qualifier or None, self.area.text, kind, Fault(fault) if fault else None)
+        if order.problem:
+            return order.problem
         return Plan(order, int(figures[0]), int(figures[1]), figures[2])
 
     def action_stop(self) -> None:
@@ -360,4 +368,6 @@ class EventsScreen(LiveScreen):
         text = aws_cli.invoke(
             order.function, order.qualifier, order.type.value, event, endpoint=self.workbench.endpoint
         )
+        if order.fault is not None:
+            text += f"\n# the fault is Workbench's own: workbench fire {order.function} --fault {order.fault.value}"
         self.app.push_screen(Snippet("This invocation with the aws CLI", text))

@@ -14,12 +14,13 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from workbench.client.placeholders import fill
 from workbench.live.view import FunctionView
+from workbench.model.environments import Fault
 from workbench.model.invocations import InvocationType
 from workbench.model.names import LATEST
 from workbench.model.text import one_line
 from workbench.tui import event_json
 from workbench.tui.format import size
-from workbench.tui.order import Order
+from workbench.tui.order import Order, fault_options
 from workbench.tui.saved import SavedEvent
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.json_area import JsonArea
@@ -35,6 +36,8 @@ class FireDialog(Dialog[Order]):
         .row Label { color: $foreground 60%; margin: 0 1 0 1; }
         .row Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $background; }
         .row Select { width: 24; }
+        .row #type { width: 20; }
+        .row #fault { width: 15; }
         .row #saved { width: 1fr; }
         TextArea { height: 1fr; min-height: 3; margin: 1 0 0 0; border: round $foreground 25%; }
         TextArea:focus { border: heavy $primary; }
@@ -86,6 +89,8 @@ class FireDialog(Dialog[Order]):
                     compact=True,
                     id="type",
                 )
+                yield Label("fault")
+                yield Select(fault_options(), value="", allow_blank=False, compact=True, id="fault")
             if len(self._events) > 1:
                 with Horizontal(classes="row"):
                     yield Label("event")
@@ -143,12 +148,15 @@ class FireDialog(Dialog[Order]):
                 area.move_cursor((verdict.line - 1, verdict.column - 1))
             self.app.bell()
             return
-        kind = self.query_one("#type", Select).value
-        self.dismiss(
-            Order(
-                self._function.name,
-                self.query_one("#qualifier", Input).value.strip() or None,
-                area.text,
-                kind if isinstance(kind, InvocationType) else InvocationType.REQUEST_RESPONSE,
-            )
+        kind, fault = self.query_one("#type", Select).value, str(self.query_one("#fault", Select).value)
+        order = Order(
+            self._function.name,
+            self.query_one("#qualifier", Input).value.strip() or None,
+            area.text,
+            kind if isinstance(kind, InvocationType) else InvocationType.REQUEST_RESPONSE,
+            Fault(fault) if fault else None,
         )
+        if order.problem:
+            self.workbench.say(order.problem, title="Not fired", bad=True)
+        else:
+            self.dismiss(order)
