@@ -21,13 +21,13 @@ from workbench.tui.commands.palette import WorkbenchCommands
 from workbench.tui.format import plural
 from workbench.tui.link import Connect, Link, LinkState
 from workbench.tui.mirror import Changed, Mirror
-from workbench.tui.ramping import Ramping
 from workbench.tui.saved import SavedEvent
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.screens.live import LiveScreen
 from workbench.tui.screens.main import MainScreen
 from workbench.tui.shell import Outcome
 from workbench.tui.themes import DARK, LIGHT
+from workbench.tui.touring import Touring
 
 if TYPE_CHECKING:
     from workbench.client.recording import Player
@@ -40,7 +40,7 @@ SHARE, SLOWEST = 0.12, 0.2
 PATIENCE = 0.1
 
 
-class WorkbenchApp(Ramping):
+class WorkbenchApp(Touring):
     """The terminal UI.
 
     `saved_events` are those of `events_folder`, where others can be saved. `connect` attaches to an engine, and does so

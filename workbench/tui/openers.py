@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.live.view import LogView
-from workbench.model.errors import UsageError
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui.exporting import Exporting
 from workbench.tui.screens.live import LiveScreen
@@ -86,20 +85,6 @@ class Openers(Exporting):
         screen = self.screen_stack[0]
         assert isinstance(screen, MainScreen)
         return screen
-
-    def action_tour(self) -> None:
-        """The guided tour, over the main screen."""
-        from workbench.tui.screens.tour import TourDialog
-        from workbench.tui.tour import Tour
-
-        try:
-            tour = Tour(lambda: self.link.port, self.mirror)
-        except UsageError as error:
-            self.say_error(error)
-            return
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        self.push_screen(TourDialog(tour))
 
     async def _runtimes(self, port: EnginePort) -> tuple[RuntimeOverview, ...]:
         """The catalogue; programs are looked for, and where that takes a while it is said."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.model.attached import ProvisionedStatus, RuntimeManagement, UpdateRuntimeOn
-from workbench.model.errors import ApiError, ResourceConflict, TooManyRequests, UsageError
-from workbench.model.functions import FunctionState, FunctionVersion
+from workbench.model.errors import ResourceConflict, TooManyRequests, UsageError
+from workbench.model.functions import FunctionState
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
-from workbench.tui.changes import settled
 from workbench.tui.format import milliseconds, plural
 from workbench.tui.mirror import Mirror
+from workbench.tui.tour_journal import Done, Journal, What, patiently, take_back
 
 if TYPE_CHECKING:
     from workbench.client.port import EnginePort
@@ -42,9 +42,12 @@ class Step:
 
 
 class Tour:
-    """`port` gives the engine as it is now. The function is `hello`, else the first that there is."""
+    """`port` gives the engine as it is now. The function is `hello`, else the first that there is.
 
-    def __init__(self, port: Callable[[], EnginePort], mirror: Mirror) -> None:
+    What is done stands in the `journal`, so that it can be taken back although the process ends in the middle.
+    """
+
+    def __init__(self, port: Callable[[], EnginePort], mirror: Mirror, journal: Journal) -> None:
         self._port = port
         self._mirror = mirror
         names = sorted(mirror.functions)
@@ -52,8 +55,7 @@ class Tour:
             raise UsageError("the tour needs a function", mend="d deploys the project's template")
         self.function = HELLO if HELLO in names else names[0]
         self._slow = SLOW if SLOW in names else self.function
-        #: What takes back what was done, newest last.
-        self._undo: list[Callable[[], Awaitable[object]]] = []
+        self._journal = journal
         self._versions: list[str] = []
         f, s = self.function, self._slow
         self.steps = (
@@ -104,19 +106,11 @@ class Tour:
         )
 
     async def clean_up(self) -> None:
-        """Take everything back, the last first. What is gone already is no error.
-
-        Raises:
-            WorkbenchError: something could not be taken back; the rest was.
-        """
-        failed: Exception | None = None
-        while self._undo:
-            try:
-                await self._undo.pop()()
-            except ApiError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+        """Take everything back, the last first. Raises what `tour_journal.take_back` raises."""
+        try:
+            await take_back(self._port, self._journal)
+        finally:
+            self._journal.close()
 
     # -- the steps
     async def _cold(self) -> str:
@@ -140,7 +134,7 @@ class Tour:
         port, ref = self._port(), FunctionRef(self._slow)
         before = (await port.get_attached(self._slow)).reserved
         await port.put_concurrency(ref, 1)
-        self._undo.append(lambda: self._port().put_concurrency(ref, before))
+        self._journal.push(Done(What.RESERVED, self._slow, reserved=before))
         answers = await asyncio.gather(*(self._fire(self._slow) for _ in range(3)), return_exceptions=True)
         throttled = [answer for answer in answers if isinstance(answer, TooManyRequests)]
         for answer in answers:
@@ -156,7 +150,7 @@ class Tour:
             version, _ = await self._publish()
         ref = FunctionRef(self.function, version)
         await self._port().put_provisioned_concurrency(ref, 1)
-        self._undo.append(lambda: self._port().delete_provisioned_concurrency(ref))
+        self._journal.push(Done(What.PROVISIONED, self.function, version))
 
         async def ready() -> bool:
             status = (await self._port().get_provisioned_concurrency(ref)).status
@@ -174,7 +168,7 @@ class Tour:
         await self._differ()
         newer, _ = await self._publish()
         await port.create_alias(self.function, ALIAS, older, description="made by the tour of Workbench")
-        self._undo.append(lambda: self._port().delete_alias(self.function, ALIAS))
+        self._journal.push(Done(What.ALIAS, self.function, ALIAS))
         result = await self._fire(self.function, ALIAS)
         leads = f"{self.function}:{ALIAS} leads to {older}, and ran {result.executed_version}"
         return f"Version {newer} is published; {leads}."
@@ -200,7 +194,7 @@ class Tour:
         before = await port.get_runtime_management(ref)
         pinned = RuntimeManagement(update_runtime_on=UpdateRuntimeOn.MANUAL, runtime_version_arn=oldest.arn)
         await port.put_runtime_management(ref, pinned)
-        self._undo.append(lambda: self._port().put_runtime_management(ref, before))
+        self._journal.push(Done(What.RUNTIME, self.function, management=before))
         result = await self._fire(self.function)
         count = len(overview.versions)
         only = "" if count > 1 else " It is the only one here, so nothing else moved."
@@ -226,29 +220,18 @@ class Tour:
         port = self._port()
         before = (await port.get_function(FunctionRef(self.function))).configuration
         changed = replace(before, description=f"Seen on a tour. {before.description}".strip()[:256])
-        await self._patiently(lambda: port.update_function_configuration(self.function, changed))
-        self._undo.append(
-            lambda: self._patiently(lambda: self._port().update_function_configuration(self.function, before))
-        )
+        await patiently(port, self.function, lambda: port.update_function_configuration(self.function, changed))
+        self._journal.push(Done(What.DESCRIPTION, self.function, description=before.description))
 
     async def _publish(self) -> tuple[str, bool]:
         """A version of what `$LATEST` is, and whether it is new; then it is forgotten at the end."""
         port = self._port()
         known = {one.version for one in await port.list_versions(self.function)}
-        version = (await self._patiently(lambda: port.publish_version(self.function))).version
+        version = (await patiently(port, self.function, lambda: port.publish_version(self.function))).version
         if fresh := version not in known:
-            self._undo.append(lambda: self._port().delete_function(FunctionRef(self.function, version)))
+            self._journal.push(Done(What.VERSION, self.function, version))
         self._versions.append(version)
         return version, fresh
-
-    async def _patiently(self, change: Callable[[], Awaitable[FunctionVersion]]) -> FunctionVersion:
-        """Make a change when the one before has settled; an update takes a moment, as on AWS."""
-        await settled(self._port(), self.function)
-        try:
-            return await change()
-        except ResourceConflict:  # another's update came between
-            await settled(self._port(), self.function)
-            return await change()
 
     async def _until(self, true: Callable[[], Awaitable[bool]], what: str) -> None:
         try:

@@ -87,6 +87,8 @@ class MainScreen(LiveScreen):
     def sync(self, changed: Changed) -> None:
         """Hand a frame's changes to the widgets; each draws only what is its own."""
         super().sync(changed)
+        if changed.link and self.workbench.link.attached:
+            self.workbench.tell_of_tour()
         for rows in self.lists:
             rows.sync(self.workbench.mirror, changed)
 

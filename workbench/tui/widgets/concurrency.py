@@ -62,7 +62,7 @@ def rows(chart: Chart, height: int) -> list[str]:
         if row == 0:  # one of a thousand is still seen
             levels = [max(level, 1 if peak else 0) for level, peak in zip(levels, chart.peaks, strict=True)]
         line = "".join(_BLOCKS[level] if level else blank for level in levels)
-        drawn.append(UNKNOWN * chart.unknown + line[chart.unknown :])
+        drawn.append((" " if row else UNKNOWN) * chart.unknown + line[chart.unknown :])
     return drawn
 
 
