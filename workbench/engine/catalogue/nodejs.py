@@ -93,25 +93,23 @@ def _ask(path: Path) -> Program | None:
     """What a candidate says of itself; None when it does not run. A shim answers for what it stands for."""
     try:
         return _answer(path, path.stat().st_mtime_ns)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
 
 
 @functools.lru_cache(maxsize=64)
 def _answer(path: Path, _changed: int) -> Program | None:
+    """It is asked once for as long as the file stays the same, unless it could not be asked."""
     question = "process.versions.node + ' ' + process.execPath"
-    try:
-        answer = subprocess.run(
-            [path, "--print", question],
-            env={name: value for name, value in os.environ.items() if not name.startswith("NODE_")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    answer = subprocess.run(
+        [path, "--print", question],
+        env={name: value for name, value in os.environ.items() if not name.startswith("NODE_")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=10,
+    )
     version, _, executable = answer.stdout.strip().partition(" ")
     if answer.returncode != 0 or not executable or not all(part.isdigit() for part in version.split(".")):
         return None

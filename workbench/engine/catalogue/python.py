@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -126,11 +127,17 @@ def _candidates(minor: str) -> Iterator[Path]:
 
 def _ask(path: Path, minor: str) -> Program | None:
     """What a candidate says of itself; None when it does not run or is something else."""
-    question = "import sys, platform as p; print(p.python_version(), p.python_implementation(), sys.base_prefix)"
     try:
-        answer = subprocess.run([path, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=10)
+        return _answer(path, minor, path.stat().st_mtime_ns)
     except (OSError, subprocess.TimeoutExpired):
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _answer(path: Path, minor: str, _changed: int) -> Program | None:
+    """It is asked once for as long as the file stays the same, unless it could not be asked."""
+    question = "import sys, platform as p; print(p.python_version(), p.python_implementation(), sys.base_prefix)"
+    answer = subprocess.run([path, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=10)
     parts = answer.stdout.split(maxsplit=2)
     if answer.returncode != 0 or len(parts) != 3 or parts[1] != "CPython" or not parts[0].startswith(f"{minor}."):
         return None
