@@ -72,6 +72,9 @@ class Terminal:
         """The command has ended with this exit status."""
         self.sees(f"\nended with {status}\n")
 
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+
     def pid(self) -> int:
         """The process that the window's shell runs."""
         (running,) = psutil.Process(int(self._tmux("display-message", "-p", "-t", "t", "#{pane_pid}"))).children()
@@ -200,15 +203,6 @@ def test_the_tour_on_a_real_engine(terminal: Callable[[int, int], Terminal], she
     assert shell.run("concurrency", "get", "slow").stdout == b"nothing reserved\n"
     assert shell.run("concurrency", "get", "hello").stdout == b"nothing reserved\n"
     assert shell.run("runtime-mode", "hello").stdout == b"Auto\n"
-
-
-def test_a_resize_to_nothing_and_back_survives(terminal: Callable[[int, int], Terminal]) -> None:
-    ui = terminal(120, 36)
-    ui.sees("No functions yet")
-    for width, height in ((20, 5), (300, 80), (80, 24)):
-        ui._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
-        time.sleep(0.2)
-    ui.sees("No functions yet")
 
 
 def test_a_recording_plays_is_held_and_stepped_and_does_nothing(

@@ -1,4 +1,7 @@
-"""An alias edited by keys in a real terminal; an unmodified client then sees the weights, and the split follows."""
+"""Start, an alias edited by keys, fire, resize and quit in one real terminal.
+
+An unmodified client sees the weights that were edited, and the split follows.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def publish_two(client: Any) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(120, 36), (80, 24)])
-def test_an_alias_edited_in_the_terminal_splits_the_invocations(
+def test_start_edit_an_alias_fire_resize_quit(
     terminal: Callable[[int, int], Terminal], shell: Shell, width: int, height: int
 ) -> None:
     ui = terminal(width, height)
@@ -86,8 +89,25 @@ def test_an_alias_edited_in_the_terminal_splits_the_invocations(
     eventually(lambda: client.get_alias(FunctionName="hello", Name="live")["RoutingConfig"] == weights(0.3))
     ui.press("Escape", "Escape")
     ui.sees("⏎ open")
-    ui.press("3", "Enter")
+    ui.press("F", "3")
+    ui.sees(f"{INVOCATIONS + 1} invocations")
+    ui.press("g", "Enter")
     ui.sees("INVOKE", "r replay")
+
+    # To next to nothing, to more than there is to show, and to the other layout.
+    ui.resize(20, 5)
+    eventually(lambda: max(map(len, ui.screen().splitlines())) <= 20 and "λ workbench" in ui.screen())
+    ui.resize(300, 80)
+    ui.sees("INVOKE", "3 Response │ 4 Event", "2 Logs", "START RequestId")
+    small = width >= 110
+    ui.resize(*((80, 24) if small else (120, 36)))
+    ui.sees("INVOKE", "3 Response   4 Event" if small else "3 Response │ 4 Event", "r replay")
+
+    ui.press("q")
+    ui.sees("The engine (pid", "3 environments and 0 running", "Leave it running")
+    ui.press("l")
+    ui.exited(0)
+    assert client.invoke(FunctionName="hello:live", Payload=b"{}")["StatusCode"] == 200
 
 
 def weights(of_one: float) -> dict[str, dict[str, float]]:

@@ -91,7 +91,10 @@ def as_kept(snapshot: SnapshotAssertion, tmp_path: Path) -> Callable[[Pictures],
 async def take(
     app: WorkbenchApp, shown: Shown, before: Callable[[], Awaitable[None]], after: Callable[[], None] = lambda: None
 ) -> Pictures:
-    """Run the app, go there, and take its pictures. `before` and `after` the way there is time for the engine."""
+    """Run the app, go there, take its pictures, and leave by escape. `before` and `after` the way the engine's time is.
+
+    In a screen where something is edited or held, the first escape ends that.
+    """
     pictures: Pictures = {}
     app.animation_level = "none"
     async with app.run_test(size=SMALL, notifications=True) as pilot:
@@ -109,6 +112,11 @@ async def take(
             await app.frame()
             await settle(app, pilot)
             pictures[name] = app.export_screenshot(title=app.title)
+        for _ in range(2):
+            if app.screen is not app.screen_stack[0]:
+                await pilot.press("escape")
+                await settle(app, pilot)
+        assert type(app.screen) is not shown.screen or app.screen is app.screen_stack[0], "escape does not lead back"
     return pictures
 
 
