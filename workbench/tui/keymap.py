@@ -46,7 +46,7 @@ SCOPES: Sequence[tuple[str, Commands]] = tuple(
         ("function", (*function.SCREEN, *function.ALIASES, *moves.ROWS)),
         ("function", (*function.SCREEN, *function.WEIGHTS)),
         ("environments", (*environments.SCREEN, main.Open, *moves.ROWS)),
-        ("invocation", (*invocation.SCREEN, *moves.ROWS, *moves.SIDEWAYS)),
+        ("invocation", (*invocation.SCREEN, invocation.OpenLine, *moves.ROWS, *moves.SIDEWAYS)),
         ("events", (*events.SCREEN, *events.LIST, *moves.ROWS)),
         ("runtimes", (*runtimes.SCREEN, *runtimes.VERSIONS, *moves.ROWS)),
         ("runtimes", (*runtimes.SCREEN, *runtimes.FUNCTIONS, *moves.ROWS)),

@@ -113,7 +113,7 @@ class EventsScreen(LiveScreen):
                             yield Label("0 = at once", classes="unit")
                 with Horizontal(classes="buttons"):
                     yield Button(
-                        Content.assemble(("^j", "bold underline"), " Fire"),
+                        Content.assemble((self.workbench.key(commands.Fire), "bold underline"), " Fire"),
                         id="go",
                         variant="primary",
                         compact=True,

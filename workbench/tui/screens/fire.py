@@ -36,8 +36,8 @@ class FireDialog(Dialog[Order]):
         .row Label { color: $foreground 60%; margin: 0 1 0 1; }
         .row Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $background; }
         .row Select { width: 24; }
-        .row #type { width: 20; }
-        .row #fault { width: 15; }
+        .row #type { width: 18; }
+        .row #fault { width: 12; }
         .row #saved { width: 1fr; }
         TextArea { height: 1fr; min-height: 3; margin: 1 0 0 0; border: round $foreground 25%; }
         TextArea:focus { border: heavy $primary; }
