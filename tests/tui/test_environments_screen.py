@@ -8,7 +8,7 @@ from workbench.model.attached import Attached
 from workbench.model.environments import EnvironmentState as State
 from workbench.model.events import AttachedChanged
 from workbench.model.functions import FunctionState
-from workbench.tui.concurrency import Concurrency, Series
+from workbench.tui.concurrency import KEPT, Concurrency, Series
 from workbench.tui.screens.environment import EnvironmentDetail
 from workbench.tui.screens.environments import EnvironmentsScreen
 from workbench.tui.screens.function import FunctionScreen
@@ -37,6 +37,12 @@ def test_what_came_before_the_window_is_carried_in():
     assert series((1, 4)).peaks(100 * CELL_NS, 3, 1) == [4, 4, 4]
     assert series((1, 4), (2, 0)).peaks(100 * CELL_NS, 3, 1) == [0, 0, 0]
     assert Series().peaks(100 * CELL_NS, 3, 1) == [0, 0, 0]
+
+
+def test_ten_minutes_of_constant_change_are_kept_and_no_more():
+    made = series(*((cell, cell % 2) for cell in range(4 * KEPT)))
+    assert len(made) <= KEPT * 5 // 4
+    assert made.peaks((4 * KEPT - 1) * CELL_NS, KEPT, 1) == [1] * KEPT
 
 
 def test_functions_have_series_of_their_own():

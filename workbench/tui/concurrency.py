@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from collections.abc import Iterable
 
 from workbench.live.view import CELL_NS, FunctionView, Totals
@@ -15,21 +15,31 @@ class Series:
     """A count that changes now and then; between changes the last one goes on."""
 
     def __init__(self) -> None:
-        #: Of each cell with a change: its index, the greatest count in it, and the one at its end.
-        self._cells: deque[tuple[int, int, int]] = deque(maxlen=KEPT)
+        #: Of each cell with a change: its index, the greatest count in it, and the one at its end. Arrays, for there is
+        #: a series of every function that runs.
+        self._cells, self._peaks, self._lasts = array("Q"), array("I"), array("I")
+
+    def __len__(self) -> int:
+        """Cells with a change that are kept."""
+        return len(self._cells)
 
     @property
     def now(self) -> int:
-        return self._cells[-1][2] if self._cells else 0
+        return self._lasts[-1] if self._lasts else 0
 
     def add(self, t: int, count: int) -> None:
         """The count at a moment, in nanoseconds of the engine's clock."""
         cell = t // CELL_NS
-        if self._cells and self._cells[-1][0] == cell:
-            _, peak, _ = self._cells.pop()
-            self._cells.append((cell, max(peak, count), count))
-        elif not self._cells or self._cells[-1][2] != count:
-            self._cells.append((cell, max(self.now, count), count))
+        if self._cells and self._cells[-1] == cell:
+            self._peaks[-1] = max(self._peaks[-1], count)
+            self._lasts[-1] = count
+        elif not self._cells or self.now != count:
+            self._peaks.append(max(self.now, count))
+            self._cells.append(cell)
+            self._lasts.append(count)
+            if len(self._cells) > KEPT + KEPT // 4:  # not at each: what is left moves up
+                for column in (self._cells, self._peaks, self._lasts):
+                    del column[:-KEPT]
 
     def peaks(self, now: int, columns: int, zoom: int) -> list[int]:
         """The greatest count in each of `columns` columns of `zoom` cells; the last one holds `now`."""
@@ -37,7 +47,7 @@ class Series:
         first = (newest - columns + 1) * zoom
         found = [0] * columns
         carried, filled = 0, 0
-        for cell, peak, last in self._cells:
+        for cell, peak, last in zip(self._cells, self._peaks, self._lasts, strict=True):
             if cell < first:
                 carried = last
                 continue
