@@ -227,3 +227,10 @@ async def test_large_requests_that_do_not_end_are_few_and_hold_up_nobody(runtime
     await asyncio.gather(*answers, return_exceptions=True)  # what is refused before it was read is reset
     runtime.send("POST", "/2018-06-01/runtime/init/error", b"x" * 200_000)
     assert (await runtime.answer())[0] == 202
+
+
+async def test_who_sends_many_requests_in_one_go_does_not_take_everybody_s_turn(runtime: Runtime) -> None:
+    runtime.writer.write(b"GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+    answered = await asyncio.wait_for(runtime.reader.read(), 10)
+    assert answered.count(b"HTTP/1.1 200 OK") == 8
+    assert answered.count(b"HTTP/1.1 400 ") == 1

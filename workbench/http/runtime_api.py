@@ -54,6 +54,7 @@ class _Connection(HttpProtocol):
     # One byte more than the engine takes: what is longer is read to be answered with 413, but not kept.
     max_body = 6_291_557
     patience = None
+    at_once = 8
 
     def __init__(self, listener: _RuntimeListener) -> None:
         super().__init__()

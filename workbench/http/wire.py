@@ -53,6 +53,8 @@ class HttpProtocol(asyncio.Protocol):
     patience: float | None = HEAD_SECONDS
     #: Requests that may wait behind the one in hand before no more is read.
     ahead = 1
+    #: Requests that may come in one piece of data: all are handled before anybody else's turn.
+    at_once = 64
 
     def __init__(self) -> None:
         self.transport: Any = None
@@ -60,6 +62,7 @@ class HttpProtocol(asyncio.Protocol):
         self._waiting: list[_Whole] = []
         self._busy = False
         self._turn = 0
+        self._burst = 0
         self._closing = False
         self._eof = False
         self._writable = asyncio.Event()
@@ -107,6 +110,7 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        self._burst = 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -205,6 +209,9 @@ class HttpProtocol(asyncio.Protocol):
             self._body += body
 
     def on_message_complete(self) -> None:
+        self._burst += 1
+        if self._burst > self.at_once:
+            raise _Malformed("too many requests in one go")
         self._underway = False
         self._stop_timer()
         if self._sink is not None:
@@ -222,8 +229,6 @@ class HttpProtocol(asyncio.Protocol):
         self._reset()
         if not self._busy:
             self._dispatch(request, keep, too_large, early)
-        elif len(self._waiting) >= 64:
-            raise _Malformed("too many requests in one go")
         else:
             self._waiting.append((request, keep, too_large, early))
         if self._waiting:
