@@ -113,6 +113,7 @@ def rewrite_own_code(facts: Facts) -> list[str]:
         got.attempt(f"{path} unlink", lambda path=path: os.unlink(path + ".gone"))
         got.attempt(f"{path} reopen", lambda path=path: _through_descriptor(path))
         got.attempt(f"{path} map", lambda path=path: _map_shared(path))
+        got.attempt(f"{path} mem", lambda path=path: _through_memory(path))
     return got
 
 
@@ -132,6 +133,17 @@ def _map_shared(path: str) -> str:
         return "written"
     finally:
         os.close(descriptor)
+
+
+def _through_memory(path: str) -> str:
+    """The kernel lets a process write to what it may only read of its own memory; what is a file's stays the file's."""
+    with open(path, "rb") as file, open("/proc/self/mem", "r+b", buffering=0) as memory:
+        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
+        with open("/proc/self/maps") as maps:
+            address = next(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(path))
+        memory.seek(address)
+        memory.write(b"evil")
+        return mapped[:4].decode()
 
 
 @attack(4)

@@ -57,12 +57,13 @@ def main() -> None:
     close_all_but(channel.fileno())
     listeners = [open_listener(ADDRESS), open_listener(SERVICES)] if listen else []
     drop_privileges(uid)
+    limit(processes)
     for path in sys.argv[5:]:
         load_filter(path)
     numbers = b"".join(listener.fileno().to_bytes(4, sys.byteorder) for listener in listeners)
-    # Before its own limit of descriptors: all that this user has on the way in sockets, other sandboxes' too, counts.
     channel.sendmsg([b"ready"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)] if listeners else [])
-    limit(processes)
+    # Not before: what this user has on its way through sockets, from other sandboxes too, counts for who sends more.
+    lower(resource.RLIMIT_NOFILE, MAX_FILES)
     for listener in listeners:
         listener.close()
     serve(channel, *wake_on_child())
@@ -144,7 +145,6 @@ class Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
 def limit(processes: int) -> None:
     os.umask(0o022)
     lower(resource.RLIMIT_CORE, NO_CORE)
-    lower(resource.RLIMIT_NOFILE, MAX_FILES)
     if processes:  # where no cgroup limits them
         lower(resource.RLIMIT_NPROC, processes)
 
