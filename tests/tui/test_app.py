@@ -11,7 +11,8 @@ from workbench.model.invocations import InvocationStatus
 async def test_without_functions_it_teaches(open_face):
     async with open_face(connect=_attach_to_nothing) as face:
         assert "No functions yet." in face.text
-        assert "press d" not in face.text
+        assert "Press d" not in face.text
+        assert "workbench deploy" in face.text
         await face.press("f", "F")
         assert face.said == ["Fire: There is no function to fire yet."] * 2
 
@@ -31,7 +32,7 @@ async def test_d_deploys(open_face):
         return "1 function"
 
     async with open_face(connect=connect, deploy=deploy) as face:
-        assert "press d to" in face.text
+        assert "Press d to deploy" in face.text
         await face.press("d")
         assert "deployed" in face.text
         assert face.said[-1] == "✓ Deployed: 1 function"
@@ -156,6 +157,7 @@ async def test_an_engine_that_is_gone_is_started_again_and_what_ran_stays(open_f
         await face.press("3")
         assert "✓ ok" in face.line("done")
         assert "✗ failed" in face.line("lost")
+        assert "0 invocations of this engine · 2 shown" in face.text
 
 
 async def test_where_no_engine_can_be_started_none_is_offered(open_face, engine):

@@ -87,6 +87,14 @@ async def test_a_backend_without_a_boundary_says_so(open_face, engine):
         assert "bubblewrap is not installed" in face.lines[0]
 
 
+async def test_why_a_backend_was_taken_is_said_whole_or_not_at_all(open_face, engine):
+    engine.engine_status = replace(STATUS, backend_why="the strongest boundary that works here")
+    async with open_face(WIDE) as face:
+        assert "the strongest boundary that works here" in face.lines[0]
+    async with open_face((70, 24)) as face:
+        assert face.lines[0].rstrip().endswith("● isolated")
+
+
 async def test_functions_show_where_their_aliases_point(open_face, engine):
     engine.function("hello", version="7")
     engine.function("hello", version="8")

@@ -35,7 +35,7 @@ class Command:
 
     @classmethod
     def help(cls) -> str:
-        return cleandoc(cls.__doc__ or "").replace("\n", " ")
+        return cleandoc(cls.__doc__ or "").replace("\n", " ").replace("`", "")
 
     @classmethod
     def binding(cls) -> Binding:

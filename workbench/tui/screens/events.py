@@ -370,4 +370,4 @@ class EventsScreen(LiveScreen):
         )
         if order.fault is not None:
             text += f"\n# the fault is Workbench's own: workbench fire {order.function} --fault {order.fault.value}"
-        self.app.push_screen(Snippet("This invocation with the aws CLI", text))
+        self.app.push_screen(Snippet("This invocation with the aws CLI 2", text))

@@ -227,7 +227,7 @@ class InvocationScreen(LiveScreen):
         endpoint = self.workbench.endpoint
         view = self._view
         text = aws_cli.invoke(view.function, view.qualifier, view.type.value, _compact(event), endpoint=endpoint)
-        self._offer("This invocation with the aws CLI", text)
+        self._offer("This invocation with the aws CLI 2", text)
 
     @work(group="replay")
     async def action_show_curl(self) -> None:

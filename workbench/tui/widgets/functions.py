@@ -112,8 +112,9 @@ class FunctionList(RowList[FunctionView]):
         if self._all:
             return f"No function matches “{self.query_text}”.\n\nesc clears the filter."
         key = key_of(self, commands.Deploy)
-        deploy = f", or press {key} to deploy the template of this project" if self.deployable else ""
-        return f"No functions yet.\n\nRun `workbench serve` in a project with a template.yaml{deploy}."
+        if self.deployable:
+            return f"No functions yet.\n\nPress {key} to deploy the template of this project."
+        return "No functions yet.\n\nRun `workbench deploy` in a project with a template.yaml."
 
 
 def _points(view: FunctionView, width: int) -> Piece:

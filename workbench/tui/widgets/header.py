@@ -76,6 +76,8 @@ class Header(Widget):
         why = one_line(status.backend_why)
         if link.state is LinkState.LOST:
             why = "engine lost"
+        elif status.isolated and cell_len(why) > room:  # half of it says nothing; all of it is in the tooltip
+            why = ""
         return Content.assemble(line, (fit(why, room) if room > 12 else "", _FIELD))
 
     def _figures(self, mirror: Mirror, link: Link, width: int) -> Content:

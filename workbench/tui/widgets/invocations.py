@@ -139,4 +139,6 @@ class InvocationList(RowList[InvocationView]):
 
     def subtitle(self) -> Content:
         dropped = f" · {number(self._dropped)} older ones dropped" if self._dropped else ""
+        if len(self.items) > self._total:  # an engine before this one ran them
+            dropped += f" of this engine · {number(len(self.items))} shown"
         return Content.styled(f"{plural(self._total, 'invocation')}{dropped}", "$foreground 50%")
