@@ -1,7 +1,8 @@
 """`python -m tests.inversions [PAGE [WORDS]]`: break each rule of a page and see that its tests fail.
 
-Without PAGE, all pages; with WORDS, only the rules whose text has them. Works on a copy of the tree, so that nothing
-here changes. Fails when a test that a rule names failed under none of the rule's inversions.
+Without PAGE, all pages; with WORDS, only the rules whose text has them, and exit code 2 if there is none. Works on a
+copy of the tree, so that nothing here changes. Fails when a test that a rule names failed under none of the rule's
+inversions.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
-from tests.inversions import ROOT, Inversion, inversions, pages, rules
+from tests.inversions import ROOT, Inversion, Rule, inversions, pages, rules
 
 #: A test that has not ended by then is one that a broken rule makes wait for ever: of real environments, of others.
 SECONDS, QUICK = 180, 60
@@ -53,7 +55,7 @@ class Copy:
 
     def failing(self, *tests: str) -> set[str]:
         """Those that fail as the code is: nothing can be learned from them."""
-        lines = self.test(*tests).stdout.splitlines()
+        lines = self.test(*tests).stdout.splitlines() if tests else []  # without any, pytest would run all
         found = [line.split(" ", 1)[1].split(" - ")[0] for line in lines if line.startswith(("FAILED ", "ERROR "))]
         return {test for test in tests if any(one.startswith(test) for one in found)}
 
@@ -99,13 +101,28 @@ def broken(copy: Copy, inversion: Inversion, sick: set[str]) -> set[str]:
     return red
 
 
+def chosen(arguments: list[str]) -> dict[str, list[Rule]]:
+    """The rules that are meant, by their page; without any it says so and ends with 2."""
+    page, words = arguments[:1], " ".join(arguments[1:]).lower()
+    if strange := set(page) - set(pages()):
+        leave(f"there is no page {strange.pop()!r} with inversions; there are: {', '.join(pages())}")
+    meant = {name: [rule for rule in rules(name) if words in rule.text.lower()] for name in page or pages()}
+    if not any(meant.values()):
+        leave(f"no rule of docs/{page[0]}.md has {words!r} in its text")
+    return meant
+
+
+def leave(why: str) -> NoReturn:
+    print(why, file=sys.stderr)
+    raise SystemExit(2)
+
+
 def main() -> None:
-    page, words = sys.argv[1:2], " ".join(sys.argv[2:]).lower()
     missed = []
+    meant_by_page = chosen(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="inversions-") as folder:
         copy = Copy(Path(folder))
-        for name in page or pages():
-            meant = [rule for rule in rules(name) if words in rule.text.lower()]
+        for name, meant in meant_by_page.items():
             table = [inversion for inversion in inversions(name) if inversion.rule in meant]
             sick = copy.failing(*dict.fromkeys(test for inversion in table for test in inversion.tests))
             red: set[str] = set()

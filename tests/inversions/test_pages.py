@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 
 from tests.inversions import ROOT, Inversion, Rule, inversions, pages, rules
+from tests.inversions.__main__ import chosen
 
 PAGES = sorted({*pages(), "runtime-management"})
 RULES = [pytest.param(rule, id=f"{page}: {rule.text[:60]}") for page in PAGES for rule in rules(page)]
@@ -55,3 +56,24 @@ def test_an_inversion_can_be_made(inversion: Inversion) -> None:
 def test_every_rule_has_an_inversion(page: str) -> None:
     inverted = {inversion.rule for inversion in inversions(page)}
     assert [rule.text for rule in rules(page) if rule not in inverted] == []
+
+
+def test_rules_are_chosen_by_page_and_words() -> None:
+    assert chosen([]) == {page: rules(page) for page in pages()}
+    (found,) = chosen(["lifecycle", "ten", "SECONDS on demand"])["lifecycle"]
+    assert found.text.startswith("INIT has ten seconds on demand")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lifecycle", "no", "such", "Words"], "no rule of docs/lifecycle.md has 'no such words' in its text\n"),
+        (["nosuch"], f"there is no page 'nosuch' with inversions; there are: {', '.join(pages())}\n"),
+    ],
+)
+def test_where_there_is_no_such_rule_that_is_said(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        chosen(arguments)
+    assert (ended.value.code, capsys.readouterr().err) == (2, said)
