@@ -6,7 +6,7 @@ An environment costs one byte for each cell of time, whatever happened in it; a 
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
@@ -135,6 +135,11 @@ class Peaks:
             peaks[-1] = count
         self.count = count
 
+    @property
+    def newest(self) -> int:
+        """The last cell with a change."""
+        return self.first + len(self.peaks) - 1
+
     def between(self, first: int, last: int) -> list[int]:
         """The greatest count of each cell from `first` to `last`; before anything was noted it is 0."""
         known = self.peaks[max(0, first - self.first) : max(0, last + 1 - self.first)].tolist() if self.peaks else []
@@ -152,7 +157,10 @@ class PastKeeper:
         self._tracks: dict[str, Track] = {}
         self._ended: deque[tuple[EnvironmentView, Track]] = deque()
         self._account = Peaks()
-        self._functions: dict[str, Peaks] = {}
+        #: By function, the one that changed last at the end.
+        self._functions: OrderedDict[str, Peaks] = OrderedDict()
+        #: The last cell in which a function changed whose counts are not kept.
+        self._dropped = -1
 
     def cell(self, environment: str, cell: Cell) -> None:
         """A cell of an environment that lives."""
@@ -179,11 +187,15 @@ class PastKeeper:
 
     def running_of(self, t: int, function: str, count: int) -> None:
         """So many of one function do."""
-        peaks = self._functions.get(function)
+        functions = self._functions
+        peaks = functions.get(function)
         if peaks is None:
-            if len(self._functions) >= FUNCTIONS:
-                self._drop_function()
-            peaks = self._functions[function] = Peaks()
+            if len(functions) >= FUNCTIONS:
+                _, gone = functions.popitem(last=False)
+                self._dropped = gone.newest
+            peaks = functions[function] = Peaks()
+        else:
+            functions.move_to_end(function)
         peaks.note(t // CELL_NS, count)
 
     def deleted(self, t: int, function: str) -> None:
@@ -191,15 +203,13 @@ class PastKeeper:
         if function in self._functions:
             self.running_of(t, function, 0)
 
-    def _drop_function(self) -> None:
-        """The function that changed longest ago goes."""
-        functions = self._functions
-        del functions[min(functions, key=lambda name: functions[name].first + len(functions[name].peaks))]
-
     def told(self, t: int, function: str | None, living: Iterable[EnvironmentView]) -> Past:
         """The past at a moment of the clock, of one function or of all; `living` are the live view's environments."""
         now = t // CELL_NS
         begins = max(now + 1 - KEPT, now if self.begins is None else min(self.begins, now))
+        peaks = self._account if function is None else self._functions.get(function) or Peaks()
+        if function is not None and (not peaks.peaks or peaks.first > begins):  # it may be one that was dropped before
+            begins = max(begins, min(self._dropped + 1, now))
         found = []
         for view, track in self._ended:
             if (function is None or view.function == function) and track.newest >= begins:
@@ -208,7 +218,6 @@ class PastKeeper:
             known = self._tracks.get(view.id) if function is None or view.function == function else None
             if known is not None and (not view.state.final or known.newest >= begins):
                 found.append(PastEnvironment(view.id, *known.since(begins)))
-        peaks = self._account if function is None else self._functions.get(function) or Peaks()
         return Past(t_mono_ns=t, begins=begins, peaks=peaks.between(begins, now), environments=found)
 
 
@@ -218,6 +227,8 @@ class PastOfDeltas:
     def __init__(self) -> None:
         self._keeper = PastKeeper()
         self._living: dict[str, EnvironmentView] = {}
+        #: Functions that were seen to run.
+        self._ran: set[str] = set()
 
     def take(self, delta: Delta) -> None:
         """Take the next delta. One that is full begins anew."""
@@ -227,6 +238,9 @@ class PastOfDeltas:
         keeper = self._keeper
         keeper.running(delta.t_mono_ns, delta.totals.running)
         for function in delta.functions:
+            if not function.running and function.name not in self._ran:
+                continue
+            self._ran.add(function.name)
             keeper.running_of(delta.t_mono_ns, function.name, function.running)
         for view in delta.environments:
             self._living[view.id] = view
