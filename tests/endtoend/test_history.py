@@ -30,11 +30,16 @@ def test_one_shots_are_kept_shown_and_fired_again(shell: Shell) -> None:
     assert (crash["function"], crash["error_type"]) == ("crash", "OutOfCoffee")
     assert rows(shell, "hello") == rows(shell, "list", "hello") == rows(shell, "--status", "success") == [hello]
     assert rows(shell, "-n", "1") == [crash]
-    assert shell.run("history", "nobody").stderr == b"nothing like that has run\n"
+    unknown = shell.run("history", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (2, b"")
+    assert unknown.stderr.startswith(b"workbench: there is no function 'nobody'; there are: chatty, counter, crash, ")
+    slow = shell.run("history", "slow")  # there is one, which never ran
+    assert (slow.returncode, slow.stderr) == (0, b"nothing like that has run\n")
 
     id = hello["request_id"]
     assert id.encode() in shell.run("history", "hello").stdout
     assert shell.run("history", "show", id, "--only", "event").stdout == event.encode()
+    assert shell.run("history", "show", id[:8], "--only", "event").stdout == event.encode()
     assert shell.run("history", "show", id, "--only", "response").stdout == answer
     log = shell.run("history", "show", id, "--only", "log").stdout.decode().splitlines()
     assert [line.split()[0] for line in log if id in line] == ["START", "END", "REPORT"]

@@ -171,6 +171,7 @@ def test_layers_from_the_command_line(shell: Shell) -> None:
         (["publish", "words", "no/such.zip"], "no/such.zip cannot be read: No such file or directory"),
         (["publish", "a/b", "."], "'a/b' is no layer name"),
         (["delete", "words", "0"], "0"),
+        (["list", "nosuch"], "there is no layer 'nosuch'; there are: none"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_2(shell: Shell, arguments: list[str], said: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from workbench.engine.catalogue import Catalogue
 from workbench.engine.catalogue.nodejs import find_node
+from workbench.engine.catalogue.python import find_python
 from workbench.model.errors import RuntimeUnavailable
 
 
@@ -45,6 +47,29 @@ def test_the_newest_of_the_major_version_is_taken_wherever_it_is(machine: Path) 
 def test_what_is_no_node_is_passed_over(machine: Path, script: str) -> None:
     install(machine / "bin/node", "").write_text(script)
     assert find_node("20") is None
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_folders_that_cannot_be_read_hide_nothing_of_the_others(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    monkeypatch.setenv("NVM_DIR", str(machine / "locked"))
+    monkeypatch.setenv("PYENV_ROOT", str(machine / "locked"))
+    monkeypatch.setenv("PATH", f"{machine / ('x' * 300)}:{machine / 'bin'}")  # no such name can be looked at either
+    install(machine / "bin/node", "20.9.1")
+    program = machine / "bin/python3.6"
+    program.write_text("#!/bin/sh\necho '3.6.1 CPython {machine}'\n".replace("{machine}", str(machine)))
+    program.chmod(0o755)
+    glob = Path.glob
+
+    def refused(self: Path, pattern: str) -> Iterator[Path]:
+        if self.is_relative_to(machine / "locked"):
+            raise error
+        return glob(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", refused)
+    node, python = find_node("20"), find_python("3.6")
+    assert (node and node.version, python and python.version) == ("20.9.1", "3.6.1")
 
 
 def test_one_that_was_upgraded_is_asked_again(machine: Path) -> None:

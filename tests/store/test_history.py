@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from workbench.model.cost import Allocation, Used
-from workbench.model.errors import ResourceNotFound, StateError
+from workbench.model.errors import ResourceNotFound, StateError, UsageError
 from workbench.model.history import InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus, InvocationType
 from workbench.store.history import MIGRATIONS, HistoryFile
@@ -115,6 +115,17 @@ def test_attempts_of_an_event_are_counted_and_the_last_one_is_shown(history: His
     found = history.newest(function=None, status=None, limit=9, before=None)
     assert [(past.request_id, past.attempt) for past in found] == [("other", 1), ("r", 3), ("r", 2), ("r", 1)]
     assert history.get("r").status is InvocationStatus.TIMEOUT
+
+
+def test_the_beginning_of_a_request_id_will_do_where_it_is_the_only_one(history: HistoryFile) -> None:
+    history.append([record(id) for id in ("ab-1", "ab-12", "ac-1", "%")])
+    assert history.get("ac").request_id == "ac-1"
+    assert history.get("ab-1").request_id == "ab-1"  # a whole one is meant so
+    with pytest.raises(UsageError, match=r"begin with 'ab': ab-1, ab-12 \(give more of it\)"):
+        history.get("ab")
+    for nothing in ("", "b", "a%", "_"):
+        with pytest.raises(ResourceNotFound):
+            history.get(nothing)
 
 
 def test_an_unknown_invocation_is_not_found(history: HistoryFile) -> None:

@@ -38,7 +38,7 @@ app = typer.Typer(
     "provisioned=N: what it would have been with other concurrency.",
     rich_markup_mode=None,
 )
-RequestId = Annotated[str, typer.Argument(help="As the list shows it.", metavar="REQUEST_ID")]
+RequestId = Annotated[str, typer.Argument(help="As the list shows it; its beginning will do.", metavar="REQUEST_ID")]
 #: Invocations that one call of the engine brings.
 _PAGE = 500
 
@@ -85,6 +85,8 @@ def list_history(
             break
         limit, before = limit - len(page), page[-1].n
     if before is None:
+        if name is not None:
+            _refuse_unknown(project, name)
         typer.echo("nothing has run yet" if name is None and status is None else "nothing like that has run", err=True)
 
 
@@ -146,6 +148,25 @@ app.command("what-if")(what_if)
 
 
 # -- the engine, or the file when none runs
+def _refuse_unknown(project: Project, name: str) -> None:
+    """Raises UsageError when there is no function of this name, and never was one that ran."""
+    from workbench.app import run, template_functions
+    from workbench.cli.engines import attach
+
+    known = {past.function for past in _newest(project, None, None, _PAGE, None)}
+
+    async def main() -> None:
+        async with attach(project) as attached:
+            known.update(version.name for version in await attached.port.list_functions())
+
+    run(main())
+    template = project.root / "template.yaml"
+    if template.exists():
+        known.update(template_functions(project, template))
+    if name not in known:
+        raise UsageError(f"there is no function '{name}'; there are: {', '.join(sorted(known)) or 'none'}")
+
+
 def _newest(
     project: Project, function: str | None, status: InvocationStatus | None, limit: int, before: int | None
 ) -> tuple[PastInvocation, ...]:

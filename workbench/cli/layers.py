@@ -70,7 +70,11 @@ def list_layers(
         async with attach(find_project()) as attached:
             account = await attached.port.account()
             seen: set[str] = set()
-            for version in await attached.port.list_layer_versions(name):
+            versions = await attached.port.list_layer_versions(name)
+            if name is not None and not versions:
+                there = sorted({version.name for version in await attached.port.list_layer_versions(None)})
+                raise UsageError(f"there is no layer '{name}'; there are: {', '.join(there) or 'none'}")
+            for version in versions:
                 if name is not None or version.name not in seen:
                     echo(describe(version, layer_arn(account, version.name, version.version)))
                 seen.add(version.name)

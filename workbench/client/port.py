@@ -180,7 +180,10 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
     async def get_invocation(self, request_id: str) -> InvocationRecord:
         """An invocation that ended, with its whole event, response and log; of a retried event the last attempt.
 
+        The beginning of a request id will do where no other begins so.
+
         Raises:
+            UsageError: several request ids begin so.
             ResourceNotFound: it is not, or no longer, in the history.
             StateError: the history cannot be read.
         """

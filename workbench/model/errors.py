@@ -189,7 +189,8 @@ class ValidationException(ApiError):
 #: What a person reads of the `ThrottleReason`s that the engine gives.
 _THROTTLED = {
     "ReservedFunctionConcurrentInvocationLimitExceeded": (
-        "the function's reserved concurrency is all in use; a reservation of 0 lets nothing run"
+        "the function's reserved concurrency is all in use; a reservation of 0 lets nothing run: "
+        "`workbench concurrency set` or `delete` changes it"
     ),
     "ConcurrentInvocationLimitExceeded": (
         "the account's concurrency is all in use, or the function has grown as fast as it may"

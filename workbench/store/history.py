@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.model.cost import FREE_STORAGE, Allocation, Usage, Used, requests_of
-from workbench.model.errors import ResourceNotFound, StateError
+from workbench.model.errors import ResourceNotFound, StateError, UsageError
 from workbench.model.history import MAX_BYTES, MAX_INVOCATIONS, InvocationRecord, PastInvocation, PastLine
 from workbench.model.invocations import InvocationStatus, InvocationType
 from workbench.store.folder import own_file
@@ -210,16 +210,17 @@ class HistoryFile:
 
     # -- reading
     def get(self, request_id: str) -> InvocationRecord:
-        """The last attempt of an invocation.
+        """The last attempt of an invocation, by its request id or by the beginning of one if no other begins so.
 
         Raises:
             ResourceNotFound: it is not, or no longer, in the history.
+            UsageError: several request ids begin so.
             StateError: the file cannot be read.
         """
         with self._errors():
             db = self._open()
             query = f"SELECT {', '.join(_WHOLE)} FROM invocations WHERE request_id = ? ORDER BY n DESC LIMIT 1"
-            row = db.execute(query, (request_id,)).fetchone() if db else None
+            row = db.execute(query, (_whole_id(db, request_id),)).fetchone() if db else None
             if row is None:
                 raise ResourceNotFound(f"the history has no invocation '{request_id}'")
             values = dict(zip(_WHOLE, row, strict=True))
@@ -361,6 +362,22 @@ def _row(record: InvocationRecord, attempt: int) -> list[Any]:
 def _whole(value: str) -> str:
     """Text that SQLite takes: half a surrogate pair becomes a question mark."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def _whole_id(db: sqlite3.Connection, given: str) -> str:
+    """The request id that begins so, if there is one; else what was given.
+
+    Raises:
+        UsageError: there are several.
+    """
+    query = "SELECT DISTINCT request_id FROM invocations WHERE request_id >= ? AND request_id < ? ORDER BY 1 LIMIT 4"
+    found = [str(row[0]) for row in db.execute(query, (given, given + "\U0010ffff"))] if given else []
+    if not found or given in found:
+        return given
+    if len(found) > 1:
+        ids = ", ".join([*found[:3], *(["…"] if len(found) > 3 else [])])
+        raise UsageError(f"several invocations begin with '{given}': {ids}", mend="give more of it")
+    return found[0]
 
 
 def _value(kind: type[Kind], values: dict[str, Any]) -> Kind:

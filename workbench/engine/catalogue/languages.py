@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,6 +61,21 @@ class Language(Protocol):
         Raises:
             RuntimeUnavailable: it cannot be made.
         """
+
+
+def candidates(roots: Iterable[tuple[Path, str]], name: str) -> Iterator[Path]:
+    """The files at these patterns under these folders, then those of this name on PATH.
+
+    What this user may not read, or cannot be a path, is passed over: a program that cannot be looked at is not here.
+    """
+    for root, pattern in roots:
+        found: list[Path] = []
+        with suppress(OSError):
+            found = sorted(root.glob(pattern))
+        yield from found
+    for folder in os.get_exec_path():
+        if os.path.isfile(path := os.path.join(folder, name)):
+            yield Path(path)
 
 
 def named(paths: Iterable[Path], ask: Callable[[Path], Program | None], what: str) -> list[Program]:

@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from workbench.engine.catalogue.languages import Entry, Program, Programs, Realisation, by_version, named, prepared
+from workbench.engine.catalogue.languages import (
+    Entry,
+    Program,
+    Programs,
+    Realisation,
+    by_version,
+    candidates,
+    named,
+    prepared,
+)
 
 _BOOT = "index.mjs"
 
@@ -81,12 +90,7 @@ def _candidates(major: str) -> Iterator[Path]:
     ]
     fnm = [os.environ.get("FNM_DIR"), data / "fnm", home / ".fnm", *([mac / "fnm"] if sys.platform == "darwin" else [])]
     roots += [(Path(root), f"node-versions/v{major}.*/installation/bin/node") for root in fnm if root]
-    for root, pattern in roots:
-        yield from sorted(root.glob(pattern))
-    for folder in os.get_exec_path():
-        path = Path(folder, "node")
-        if path.is_file():
-            yield path
+    return candidates(roots, "node")
 
 
 def _ask(path: Path) -> Program | None:

@@ -15,7 +15,16 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from workbench.engine.catalogue.languages import Entry, Program, Programs, Realisation, by_version, named, prepared
+from workbench.engine.catalogue.languages import (
+    Entry,
+    Program,
+    Programs,
+    Realisation,
+    by_version,
+    candidates,
+    named,
+    prepared,
+)
 from workbench.model.errors import RuntimeUnavailable
 
 _BOOT = "boot.py"
@@ -116,13 +125,8 @@ def _candidates(minor: str) -> Iterator[Path]:
         (Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions", f"{minor}.*/bin/{name}"),
         (Path.home() / ".local/share/uv/python", f"cpython-{minor}.*/bin/{name}"),
     ]
-    for root, pattern in roots:
-        yield from sorted(root.glob(pattern))
-    for folder in os.get_exec_path():
-        path = Path(folder, name)
-        # A pyenv shim only hands on to one of the versions above, or fails.
-        if path.is_file() and ".pyenv/shims" not in folder:
-            yield path
+    # A pyenv shim only hands on to one of the versions above, or fails.
+    return (path for path in candidates(roots, name) if ".pyenv/shims" not in str(path.parent))
 
 
 def _ask(path: Path, minor: str) -> Program | None:
@@ -143,7 +147,7 @@ def _answer(path: Path, minor: str, _changed: int) -> Program | None:
         return None
     prefix = Path(parts[2].strip())
     executable = prefix / "bin" / f"python{minor}"
-    if not parts[0].split(".")[2].isdigit() or not executable.exists():
+    if not parts[0].split(".")[2].isdigit() or not os.path.exists(executable):
         return None
     return Program(parts[0], executable, prefix)
 
