@@ -179,7 +179,10 @@ class Ramps:
             del ramp.left[0]
             ramp.alias = after
             ramp.edit = self._edits.ramped(ramp.edit, ramp.before, after)
-            ramp.due += order.plan.seconds * 1_000_000_000
+            pause, now = order.plan.seconds * 1_000_000_000, self._mirror.now
+            ramp.due += pause
+            if ramp.due <= now:  # there was no engine: what was missed is not made up for in a rush
+                ramp.due = now + pause
             if last and ramp.running:
                 ramp.state, ramp.note = RampState.DONE, "done"
                 self._tell(ramp)

@@ -88,7 +88,8 @@ class EnvironmentsScreen(LiveScreen):
     def sync(self, changed: Changed) -> None:
         super().sync(changed)
         self.rows.sync(self.workbench.mirror, changed)
-        if changed.functions or changed.environments or changed.tick or changed.link:
+        moved = changed.functions or changed.environments
+        if changed.tick or changed.link or (moved and self.rows.window is None):  # the past stays as it is
             self._draw()
 
     def on_resize(self, event: Resize) -> None:
