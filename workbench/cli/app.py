@@ -35,6 +35,7 @@ from workbench.cli import (
     status,
     stop,
     tui,
+    web,
 )
 from workbench.cli.output import say
 from workbench.model.errors import WorkbenchError
@@ -71,6 +72,7 @@ def root(
 
 
 app.command("tui")(tui.tui)
+app.command("web")(web.web)
 app.command("serve")(serve.serve)
 app.command("stop")(stop.stop)
 app.command("status")(status.status)

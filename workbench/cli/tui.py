@@ -49,8 +49,10 @@ def tui(
         raise UsageError("give one of --record and --replay")
     if not 0 < speed <= _FASTEST:
         raise UsageError(f"--speed is a number above 0 and at most {_FASTEST:g}, not {speed:g}")
-    # Textual draws on stderr and reads stdin: without either it would wait, unseen or unheard.
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    # Textual draws on stderr and reads stdin: without either it would wait, unseen or unheard. In a browser
+    # (`workbench web`) it has a driver that needs no terminal.
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    if not terminal and "TEXTUAL_DRIVER" not in os.environ:
         raise UsageError("the terminal UI needs a terminal", mend="workbench serve runs the engine headless")
     if replay is not None:
         _play(replay, speed)
