@@ -1,13 +1,8 @@
 """An alias that moves by itself: begun, watched, stopped, rolled back, undone as one edit, asked about at the end."""
 
-import asyncio
-
 import pytest
 
 from tests.tui.conftest import SMALL, WIDE
-from workbench.model.errors import EngineGone, TooManyRequests
-from workbench.model.events import InvocationAccepted
-from workbench.model.invocations import InvocationStatus, InvocationType
 from workbench.tui.app import Outcome
 from workbench.tui.screens.function import FunctionScreen
 from workbench.tui.screens.question import Question
@@ -104,23 +99,18 @@ async def test_the_dialog_says_what_will_happen_and_what_is_wrong(open_face, sho
         assert face.app.ramps.running == []
 
 
-async def test_a_preset_is_chosen_by_keys(open_face, shop):
+async def test_a_preset_is_chosen_by_keys_and_shown_as_a_script(open_face, shop):
     async with open_face() as face:
         dialog = await open_ramp(face, down=1)
         await face.press("enter", "down", "enter")
         assert dialog.query_one("#words").value == "Canary10Percent30Seconds"
-        await face.press("ctrl+s")
-        await passes(face, 0)
-        assert live(shop, "new") == ("7", {"8": 0.1})  # 9, which has another role, was not offered first
-
-
-async def test_it_is_shown_as_a_script_for_the_aws_cli(open_face, shop):
-    async with open_face() as face:
-        await open_ramp(face)
         await face.press("f2")
         assert isinstance(face.app.screen, Snippet)
-        assert "for weight in 0.2 0.3" in face.text
-        assert "sleep 10" in face.text
+        assert "for weight in 0.1; do" in face.text
+        assert "sleep 30" in face.text
+        await face.press("escape", "ctrl+s")
+        await passes(face, 0)
+        assert live(shop, "new") == ("7", {"8": 0.1})  # 9, which has another role, was not offered first
 
 
 @pytest.mark.parametrize(("key", "left"), [("s", {"8": 0.3}), ("b", {"8": 0.1})])
@@ -150,97 +140,6 @@ async def test_undoing_it_while_it_runs_ends_it(open_face, shop):
         assert live(shop) == ("7", {"8": 0.1})
 
 
-async def test_a_step_that_is_under_way_is_rolled_back_too(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        go, update = asyncio.Event(), shop.update_alias
-
-        async def slow(*args, **kwargs):
-            await go.wait()
-            return await update(*args, **kwargs)
-
-        shop.update_alias = slow
-        await face.frame(10_000)
-        rolling = asyncio.ensure_future(face.app.ramps.roll_back(face.app.ramps.running[0]))
-        await face.frame(0)
-        go.set()
-        await rolling
-        assert live(shop) == ("7", {"8": 0.1})
-        assert face.app.edits.of("hello") == []
-
-
-async def test_another_change_of_the_alias_ends_it(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        await shop.update_alias("hello", "live", weights={"6": 0.5})
-        await passes(face, 10_000)
-        assert live(shop) == ("7", {"6": 0.5})
-        assert "stopped at 30 %: another changed the alias" in face.said[-1]
-        assert face.app.ramps.running == []
-
-
-async def test_a_refusal_ends_it_and_says_why(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        shop.raises = TooManyRequests("CallerRateLimitExceeded")
-        await passes(face, 10_000)
-        shop.raises = None
-        assert "stopped at 30 %: " in face.said[-1]
-        await passes(face, 10_000)
-        assert live(shop) == ("7", {"8": 0.3})
-        await face.press("u")
-        assert live(shop) == ("7", {"8": 0.1})
-
-
-async def test_without_an_engine_it_waits(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        shop.gone = True
-        await face.frame(20_000)
-        await face.frame(20_000)
-        assert len(face.app.ramps.running) == 1
-        shop.gone = False
-        for _ in range(4):
-            await passes(face, 1_000)
-        assert live(shop) == ("7", {"8": 0.6})  # one step, not all that were due
-        await passes(face, 10_000)
-        assert live(shop) == ("7", {"8": 0.9})
-
-
-async def test_too_many_errors_roll_it_back(open_face, shop):
-    def invoked(number: int, version: str, status: InvocationStatus) -> None:
-        kind, id = InvocationType.EVENT, f"r-{version}-{number}"
-        shop.live.apply(
-            InvocationAccepted(shop.now, id, "hello", "live", version, kind, "e-1", False, "warm", b"{}", shop.wall)
-        )
-        shop.finished(id, status=status)
-
-    async with open_face() as face:
-        await begin(face, errors="10")
-        for number in range(30):
-            invoked(number, "7", InvocationStatus.ERROR)
-        for number in range(9):
-            invoked(number, "8", InvocationStatus.ERROR if number < 2 else InvocationStatus.SUCCESS)
-        await passes(face, 1_000)
-        assert face.app.ramps.running  # nine are too few to tell
-        invoked(9, "8", InvocationStatus.SUCCESS)
-        await passes(face, 1_000)
-        assert live(shop) == ("7", {"8": 0.1})
-        assert "2 of 10 invocations of version 8 failed, more than 10 %" in face.said[-1]
-        assert face.said[-1].startswith("Ramp rolled back: ")
-
-
-async def test_a_roll_back_that_fails_says_so(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        shop.raises = EngineGone("connection refused")
-        await face.press("W", "b")
-        assert "stopped at 30 %, not rolled back: connection refused" in face.said[-1]
-        shop.raises = None
-        await face.press("u")
-        assert live(shop) == ("7", {"8": 0.1})
-
-
 async def test_leaving_asks_since_it_ends_the_ramp(open_face, shop):
     async with open_face() as face:
         await begin(face)
@@ -252,17 +151,6 @@ async def test_leaving_asks_since_it_ends_the_ramp(open_face, shop):
         assert live(shop) == ("7", {"8": 0.6})
         await face.pilot.press("q", "l")
         assert face.app.return_value is Outcome.LEFT
-
-
-async def test_it_goes_on_on_other_screens(open_face, shop):
-    async with open_face() as face:
-        await begin(face)
-        await face.press("escape", "escape")
-        assert face.app.screen is face.main
-        for _ in range(3):
-            await passes(face, 10_000)
-        assert live(shop) == ("8", {})
-        assert "✓ Ramp" in face.said[-1]
 
 
 async def test_without_an_alias_or_with_a_draft_there_is_none(open_face, shop, engine):
