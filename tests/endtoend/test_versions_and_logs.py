@@ -90,6 +90,7 @@ def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callab
         (["alias", "set", "F", "live", "9"], "function:F:9"),
         (["alias", "set", "F", "live", "1", "--weight", "1=0.5"], "is already included in routing configuration"),
         (["alias", "set", "F", "live", "1", "--weight", "half"], "--weight is VERSION=WEIGHT"),
+        (["alias", "set", "F", "live", "1", "--weight", "2=25"], "or in percent, such as 2=0.1 or 2=10%; not '2=25'"),
         (["alias", "set", "F", "1", "1"], "failed to satisfy constraint"),
     ],
 )

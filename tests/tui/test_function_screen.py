@@ -93,6 +93,10 @@ async def test_without_versions_it_teaches_and_p_publishes(open_face, engine):
         await face.press("p")
         assert face.said[-1] == "Publish: Nothing has changed since version 1."
         await face.press("u")
+        assert "Version 1 of hello is deleted. Its number is not used again." in face.text
+        await face.press("escape")
+        assert "1 version published" in face.text
+        await face.press("u", "D")
         assert "version 1 deleted" in face.said[-1]
         assert "none published yet" in face.text
 
@@ -196,7 +200,11 @@ async def test_a_second_version_is_chosen_and_weighed_by_keys_alone(open_face, s
         weight = face.app.screen.query_one("#weight", Input)
         weight.value = "25"
         await face.settle()
-        assert "✗ the weight must be from 0 to 1: 25 % is 0.25" in face.text
+        assert "✗ the weight must be from 0 to 1: 25 % is 0.25, or 25%" in face.text
+        weight.value = "25%"
+        await face.press("ctrl+s")
+        assert shop.aliases["hello"]["live"].weights == {"8": 0.25}
+        assert weight.value == "0.25"
         weight.value = "0"
         await face.press("ctrl+s")  # a warning is no refusal
         assert shop.aliases["hello"]["live"].weights == {"8": 0.0}
@@ -363,7 +371,7 @@ async def test_fire_takes_the_selected_alias_along(open_face, shop):
 async def test_palette_and_help_know_its_commands(open_face, shop):
     async with open_face((120, 60)) as face:
         await face.press("j", "enter", "2", "e", "question_mark")
-        for part in ("Weights", "Ten percent more", "Publish `$LATEST`", "Undo the last change"):
+        for part in ("Weights", "Ten percent more", "Publish $LATEST", "Undo the last change"):
             assert part in face.text
         await face.press("escape", "ctrl+p")
         await face.type("publish")

@@ -24,7 +24,12 @@ def set_alias(
     version: Annotated[str, typer.Argument(help="The version it points to.")],
     weight: Annotated[
         list[str] | None,
-        typer.Option("--weight", "-w", help="An additional version and its share, 0 to 1.", metavar="VERSION=WEIGHT"),
+        typer.Option(
+            "--weight",
+            "-w",
+            help="An additional version and its share, such as 2=0.1 or 2=10%.",
+            metavar="VERSION=WEIGHT",
+        ),
     ] = None,
 ) -> None:
     """Create an alias or point it elsewhere. Without --weight all invocations go to VERSION."""
@@ -77,16 +82,23 @@ def delete_alias(function: Function, name: Name) -> None:
 
 
 def read_weight(text: str) -> tuple[str, float]:
-    """`2=0.1` as version and weight.
+    """`2=0.1`, or `2=10%`, as version and weight.
 
     Raises:
         UsageError: it has another form.
     """
+    from workbench.model.functions import weight_of
+
     version, _, weight = text.partition("=")
     try:
-        return version, float(weight)
+        share = weight_of(weight)
     except ValueError:
-        raise UsageError(f"--weight is VERSION=WEIGHT with a weight from 0 to 1, such as 2=0.1; not '{text}'") from None
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise UsageError(
+            f"--weight is VERSION=WEIGHT with a weight from 0 to 1, or in percent, such as 2=0.1 or 2=10%; not '{text}'"
+        )
+    return version, share
 
 
 def describe(alias: Alias) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import isnan, nan
 from typing import Any
 
 from workbench.model.names import LATEST
@@ -110,6 +111,22 @@ class Alias:
     description: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
     revision_id: str
+
+
+def weight_of(text: str) -> float:
+    """A weight as a person writes it, `0.25` or `25%`; it may lie outside 0 to 1.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    number, percent, rest = text.strip().partition("%")
+    try:
+        weight = float(number) / (100 if percent else 1)
+    except ValueError:
+        weight = nan
+    if rest or isnan(weight):
+        raise ValueError(f"no weight: '{text}'")
+    return weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from math import isnan
 
-from workbench.model.functions import Alias, FunctionVersion
+from workbench.model.functions import Alias, FunctionVersion, weight_of
 from workbench.model.names import ALIAS_PATTERN, LATEST
 
 #: Weights, in percent, that a key or a click chooses.
@@ -49,10 +48,9 @@ class Draft:
         if self.second is None:
             return 0.0
         try:
-            share = float(self.weight)
+            return weight_of(self.weight)
         except ValueError:
             return None
-        return None if isnan(share) else share
 
     @property
     def weights(self) -> dict[str, float]:
@@ -143,7 +141,7 @@ def _weight(draft: Draft) -> Check:
     if share is None:
         return _broken("the weight is no number")
     if not 0.0 <= share <= 1.0:
-        percent = f": {share:g} % is {share / 100:g}" if 1.0 < share <= 100.0 else ""
+        percent = f": {share:g} % is {share / 100:g}, or {share:g}%" if 1.0 < share <= 100.0 else ""
         return _broken(f"the weight must be from 0 to 1{percent}")
     if share == 0.0:
         return Check(f"version {draft.second} gets nothing: its weight is 0", Verdict.DOUBTFUL)

@@ -479,8 +479,26 @@ class FunctionScreen(LiveScreen):
         if index is not None:
             self.aliases.select(index)
 
+    def action_undo(self) -> None:
+        """Take the last edit back; asks first where that cannot be taken back in turn."""
+        from workbench.tui.edits import PublishEdit
+        from workbench.tui.screens.question import Answer, Question
+
+        edit = next(iter(self.workbench.edits.of(self._view.name)), None)
+        if not isinstance(edit, PublishEdit):
+            self._undo()
+            return
+        text = f"Version {edit.version} of {edit.function} is deleted. Its number is not used again."
+        question = Question("Undo the publishing?", text, Answer("delete", "D", "Delete it", grave=True))
+
+        def answered(answer: str | None) -> None:
+            if answer:
+                self._undo()
+
+        self.app.push_screen(question, answered)
+
     @work(group="edits")
-    async def action_undo(self) -> None:
+    async def _undo(self) -> None:
         edit = next(iter(self.workbench.edits.of(self._view.name)), None)
         if (ramp := self.workbench.ramps.ramp_of(edit)) is not None:
             await self.workbench.ramps.roll_back(ramp)
