@@ -89,7 +89,7 @@ ABLATIONS = (
     Ablation("files of /tmp are counted", "fill_inodes"),
     Ablation("files without a name are counted", "eat_memory_in_files", ORDINARY),
     Ablation("everything in the group is killed", "daemonize", ROOT, given=("a process namespace",)),
-    Ablation("a process is more than its first thread", "eat_memory_without_a_leader", ORDINARY),
+    Ablation("a process is more than its first thread", "eat_memory_without_a_leader", ORDINARY, facts={"times": 2}),
     Ablation("what is idle is frozen", "burn"),
     Ablation("who is continued is stopped again", "stay_awake", ORDINARY),
 )

@@ -95,6 +95,5 @@ def eat_memory_without_a_leader(facts: Facts) -> list[str]:
         threading.Thread(target=eat).start()
         libc("syscall", numbers(60, 93), ctypes.c_long(0))  # exit: of this thread alone
     os.close(writer)
-    with os.fdopen(reader) as pipe:
-        eaten = pipe.read(16)
+    eaten = os.read(reader, 16).decode()
     return [f"{eaten} MB"] if eaten else []
