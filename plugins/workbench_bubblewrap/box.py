@@ -74,23 +74,19 @@ class Box:
         """Make it, and wait until its init is ready.
 
         Raises:
-            BackendError: with bubblewrap's own words; nothing is left behind.
+            BackendError: with bubblewrap's own words.
         """
-        try:
-            if cgroups.claim().trees:
-                # Files in /tmp are kept in memory and charged to the group.
-                limit = self._spec.memory_size * MB + self.tmp_room + MEMORY_SLACK
-                self.group = Cgroup.create(
-                    self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.boosted
-                )
-                for folder in self.group.folders:
-                    self._guard("cgroup", folder)
-            self._spawn()
-            await self._wait_until_ready()
-            await self._connect()
-        except BaseException:
-            await asyncio.shield(asyncio.create_task(self._abandon()))
-            raise
+        if cgroups.claim().trees:
+            # Files in /tmp are kept in memory and charged to the group.
+            limit = self._spec.memory_size * MB + self.tmp_room + MEMORY_SLACK
+            self.group = Cgroup.create(
+                self._spec.id, memory=limit, pids=MAX_PROCESSES + OWN_PROCESSES, vcpus=self._spec.boosted
+            )
+            for folder in self.group.folders:
+                self._guard("cgroup", folder)
+        self._spawn()
+        await self._wait_until_ready()
+        await self._connect()
         if self.group is not None:
             self.baseline = self.group.current_memory()
 
@@ -260,7 +256,8 @@ class Box:
                 raise BackendError("the sandbox ended while it was connected to the network")
             up.result()
 
-    async def _abandon(self) -> None:
+    async def abandon(self) -> None:
+        """End and clear away what there is, wherever `open` was."""
         if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before
             await asyncio.gather(self._attaching, return_exceptions=True)
         if self._bwrap is not None:

@@ -85,18 +85,6 @@ class Container:
         """The process of the container that is not the function's."""
         return {self.init}
 
-    async def open(self) -> None:
-        """Make it, and wait until its init is ready.
-
-        Raises:
-            BackendError: with the daemon's words; nothing is left behind.
-        """
-        try:
-            await self._open()
-        except BaseException:
-            await asyncio.shield(asyncio.create_task(self._abandon()))
-            raise
-
     def send(self, *fields: bytes, descriptor: int | None = None) -> None:
         """Ask init for something."""
         if self._channel is None:
@@ -134,7 +122,12 @@ class Container:
 
     # -- launching ---------------------------------------------------------------------------------------------------
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Make it, and wait until its init is ready.
+
+        Raises:
+            BackendError: with the daemon's words.
+        """
         door = _make_door(self._maker.host.run_dir, self._user)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as entrance:
@@ -235,7 +228,8 @@ class Container:
             raise BackendError(f"init failed in the container: {self.words() or 'without a word'}")
         return ready.result()
 
-    async def _abandon(self) -> None:
+    async def abandon(self) -> None:
+        """End and clear away what there is, wherever `open` was."""
         if self._starting is not None:  # its requests go on whoever is cancelled
             await asyncio.gather(self._starting, return_exceptions=True)
         if self._init_fd is not None:

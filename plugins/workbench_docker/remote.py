@@ -59,18 +59,6 @@ class RemoteContainer:
         self.listener: socket.socket | None = None
         self.services: socket.socket | None = None
 
-    async def open(self) -> None:
-        """Make it, and wait until its init is ready.
-
-        Raises:
-            BackendError: with the daemon's words; nothing is left behind.
-        """
-        try:
-            await self._open()
-        except BaseException:
-            await asyncio.shield(asyncio.create_task(self._abandon()))
-            raise
-
     def send(self, *fields: bytes, descriptor: int | None = None) -> None:
         """Ask init for something; what it starts writes to the descriptor, by and by."""
         if self._attached is None or self.ended.done():
@@ -135,7 +123,12 @@ class RemoteContainer:
 
     # -- launching
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Make it, and wait until its init is ready.
+
+        Raises:
+            BackendError: with the daemon's words.
+        """
         spec, calls = self._spec, self._maker.calls
         folders = {PYTHON: self._maker.python}
         if spec.runtime.image is None:
@@ -173,7 +166,8 @@ class RemoteContainer:
         self._folder = Path(tempfile.mkdtemp(prefix="listeners-", dir=self._maker.host.run_dir))
         self.listener, self.services = _listen(self._folder, "l"), _listen(self._folder, "s")
 
-    async def _abandon(self) -> None:
+    async def abandon(self) -> None:
+        """End and clear away what there is, wherever `open` was."""
         if self._attached is not None:
             await self._kill()
             await self.ended

@@ -57,7 +57,10 @@ class Box(Protocol):
         """The processes of the sandbox that are not the function's."""
 
     async def open(self) -> None:
-        """Make it, and wait until its init is ready. Raises BackendError, and leaves nothing behind."""
+        """Make it, and wait until its init is ready. Raises BackendError, in the words of whoever makes it."""
+
+    async def abandon(self) -> None:
+        """After `open` has failed or was cancelled, wherever it was: end and clear away what there is."""
 
     def send(self, *fields: bytes, descriptor: int | None = None) -> None:
         """Ask init for something; its answers go to the `OnAnswer` that the box was made with."""
@@ -108,8 +111,16 @@ class BoxEnvironment:
         self._watched = Watched(lambda: [self._box.init], self._memory_size + MEMORY_SLACK, self._over_memory)
 
     async def launch(self, forget: Callable[[BoxEnvironment], None]) -> None:
-        """Make the sandbox. `forget` is called when it has ended."""
-        await self._box.open()
+        """Make the sandbox. `forget` is called when it has ended.
+
+        Raises:
+            BackendError: it cannot be made; nothing is left behind.
+        """
+        try:
+            await self._box.open()
+        except BaseException:
+            await asyncio.shield(asyncio.create_task(self._box.abandon()))
+            raise
         self.listener, self.pid, self.layout = self._box.listener, self._box.init, self._box.layout
         self._forget = forget
         if self._group is not None and self._group.can(Role.MEMORY):

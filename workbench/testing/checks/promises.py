@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from workbench.backends.api import Exited, ExitReason, Network
 from workbench.model.errors import BackendError
-from workbench.testing.kit import PATIENCE, NotConforming, Subject, check, check_if, expect, in_time
+from workbench.testing.kit import PATIENCE, NotConforming, Running, Subject, check, check_if, expect, in_time
 
 _BUSY = "print('up', flush=True)\nwhile True: pass"
 
@@ -70,37 +70,34 @@ async def usage_is_measured(subject: Subject) -> None:
 
 @check_if(lambda has: has.own_network)
 async def the_listener_is_inside(subject: Subject) -> None:
-    code = "import _socket; s = _socket.socket(); s.connect(('127.0.0.1', 9001)); s.send(b'hello'); print(s.recv(9))"
     async with subject.environment() as running:
         listener = running.environment.listener
         if listener is None:
             raise NotConforming("own_network is promised, but there is no listener")
-        listener.setblocking(False)
-        program = await running.start(code)
-        loop = asyncio.get_running_loop()
-        connection, _ = await in_time(loop.sock_accept(listener), "a connection from inside")
-        with connection:
-            expect(await loop.sock_recv(connection, 9) == b"hello", "other bytes arrive than were sent")
-            await loop.sock_sendall(connection, b"world")
-            expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
+        await _reached(running, listener, 9001)
 
 
 @check_if(lambda has: has.services)
 async def the_services_listener_is_inside(subject: Subject) -> None:
-    code = "import _socket; s = _socket.socket(); s.connect(('127.0.0.1', 9002)); s.send(b'hello'); print(s.recv(9))"
     async with subject.environment() as running:
         listener = await in_time(running.environment.take_services(), "take_services")
         if listener is None:
             raise NotConforming("services is promised, but there is no second listener")
         with listener:
-            listener.setblocking(False)
-            program = await running.start(code)
-            loop = asyncio.get_running_loop()
-            connection, _ = await in_time(loop.sock_accept(listener), "a connection from inside")
-            with connection:
-                expect(await loop.sock_recv(connection, 9) == b"hello", "other bytes arrive than were sent")
-                await loop.sock_sendall(connection, b"world")
-                expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
+            await _reached(running, listener, 9002)
+
+
+async def _reached(running: Running, listener: socket.socket, port: int) -> None:
+    """Who connects to a port inside speaks to whoever has the listener."""
+    code = f"import _socket; s = _socket.socket(); s.connect(('127.0.0.1', {port})); s.send(b'hello'); print(s.recv(9))"
+    listener.setblocking(False)
+    program = await running.start(code)
+    loop = asyncio.get_running_loop()
+    connection, _ = await in_time(loop.sock_accept(listener), "a connection from inside")
+    with connection:
+        expect(await loop.sock_recv(connection, 9) == b"hello", "other bytes arrive than were sent")
+        await loop.sock_sendall(connection, b"world")
+        expect(await program.output.line() == "b'world'", "other bytes arrive than were answered")
 
 
 @check_if(lambda has: has.file_systems)
