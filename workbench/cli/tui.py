@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,7 @@ def tui(
         port = await attach()
         lines = await app.deploy(port, project, template)
         lines += [f"{name} has left the template" for name in await app.left_template(port, project, template)]
-        return "; ".join(lines) if lines else "nothing has changed"
+        return in_short(lines) if lines else "nothing has changed"
 
     from workbench.tui import read_saved_events, run
 
@@ -96,6 +96,19 @@ def tui(
     if endpoint is not None:
         where = f"pid {endpoint.pid}, {endpoint.url}"
         sys.stderr.write(f"workbench: the engine lives on ({where}); workbench stop ends it\n")
+
+
+def in_short(lines: Sequence[str]) -> str:
+    """What a deployment did, for a notice of few lines: what begins with the same word is said once, with two names."""
+    kinds: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        kinds.setdefault(word, []).append(rest)
+    told = []
+    for word, what in kinds.items():
+        more = f" and {len(what) - 2} more" if len(what) > 2 else ""
+        told.append(f"{word} {', '.join(what[:2])}{more}")
+    return "; ".join(told)
 
 
 async def _doctor(project: Project) -> str:
