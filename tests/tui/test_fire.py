@@ -29,6 +29,7 @@ async def test_f_fires_what_is_in_the_editor(open_face, engine, size, key):
         assert str(request.function) == "hello"
         assert request.payload == ADA.text.encode()
         assert request.type is InvocationType.REQUEST_RESPONSE
+        assert request.logs  # so that the notice has the report's times
         assert face.said == ['✓ hello ok  38 ms: {"message": "Hello, Ada!"}']
         await face.press("3")
         assert "✓ ok" in face.line("00000001")
@@ -51,6 +52,7 @@ async def test_qualifier_and_type_go_along(open_face, engine):
         (request,) = engine.requests
         assert str(request.function) == "counter:live"
         assert request.type is InvocationType.EVENT
+        assert not request.logs
         assert "accepted" in face.said[0]
 
 

@@ -80,7 +80,10 @@ class Firing(ByHand):
         return events_for(name, self.saved, list(self.mirror.functions))
 
     async def _fire(self, order: Order) -> None:
-        request = order.request(0, time.time(), self.random)
+        # With logs the answer waits for the report, so its times are those that the lists show.
+        request = replace(
+            order.request(0, time.time(), self.random), logs=order.type is InvocationType.REQUEST_RESPONSE
+        )
         try:
             result = await self.link.port.invoke(request)
         except TooManyRequests as error:

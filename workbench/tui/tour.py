@@ -202,8 +202,8 @@ class Tour:
 
     # -- parts of them
     async def _fire(self, function: str, qualifier: str | None = None) -> InvocationResult:
-        """Invoke; a function that was deployed a moment ago becomes active first."""
-        request = InvokeRequest(function=FunctionRef(function, qualifier))
+        """Invoke; a function that was deployed a moment ago becomes active first. The times told are the report's."""
+        request = InvokeRequest(function=FunctionRef(function, qualifier), logs=True)
         try:
             return await self._port().invoke(request)
         except ResourceConflict:

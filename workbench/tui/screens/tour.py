@@ -58,7 +58,7 @@ class TourDialog(Dialog[None]):
         self.workbench.main.remove_class("-tour")
 
     def sync(self, changed: Changed) -> None:
-        if changed.environments:
+        if changed.environments or changed.tick:  # it may be out of view since the panes made room
             self.workbench.main.show_newest(self._tour.function)
 
     def _draw(self) -> None:
