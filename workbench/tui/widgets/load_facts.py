@@ -33,12 +33,13 @@ def load_facts(load: Load, width: int) -> Content:
     if load.durations:
         names = ("p50", "p95", "p99", "max")
         figures = zip(names, percentiles(load.durations, 50, 95, 99, 100), strict=True)
-        lines.append(_spaced([(name, milliseconds(value), "bold") for name, value in figures]))
+        ran_for = _spaced([(name, milliseconds(value), "bold") for name, value in figures])
+        lines.append(Content.assemble(("ran   ", _DIM), ran_for))
         lines += [Content(""), *_bars(load, width)]
     if load.versions:
         ran = sum(load.versions.values())
         split = [
-            (f"v{name}" if name.isdigit() else name, f"{number(count)} {share(count, ran)}", "bold")
+            (f"v{name}" if name.isdigit() else name, f"{number(count)} ({share(count, ran)})", "bold")
             for name, count in sorted(load.versions.items())
         ]
         lines += [Content(""), _spaced([*split, ("cold", number(load.cold), "bold $text-accent" if load.cold else "")])]
