@@ -83,3 +83,15 @@ async def test_the_command_line_opens_them(open_face):
             await face.press("enter")
             assert isinstance(face.app.screen, kind)
             await face.press("escape")
+
+
+@pytest.mark.parametrize("key", ["enter", "R", "L", "O", "v"])
+async def test_an_answer_that_comes_when_the_screen_was_left_is_dropped(open_face, key):
+    async with open_face() as face:
+        await face.press(key)
+        screen = face.app.screen
+        await face.press("escape")
+        assert face.app.screen is face.main
+        screen._draw()  # as its question's answer would
+        await face.frame()
+        assert face.app.return_code in (None, 0)

@@ -107,6 +107,8 @@ class EnvironmentsScreen(LiveScreen):
             self._draw()
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         if self.rows.window is not None:
             self._draw_past(self.rows.window)
             return

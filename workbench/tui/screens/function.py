@@ -132,6 +132,8 @@ class FunctionScreen(LiveScreen):
         self._draw()
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         mirror, view = self.workbench.mirror, self._view
         there = view.name in mirror.functions
         self.query_one(Crumb).show(

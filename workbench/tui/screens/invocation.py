@@ -122,6 +122,8 @@ class InvocationScreen(LiveScreen):
             self._ask()
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         mirror, view = self.workbench.mirror, self._view
         self.query_one(Crumb).show(_facts(view, mirror.now))
         self.query_one(Waterfall).show(view, self._environment, mirror.now)

@@ -69,6 +69,8 @@ class LayersScreen(LiveScreen):
         return [(self.rows, "Layers", moves.ROWS)]
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         row, panel = self.rows.selected, self.query_one(Panel)
         if row is None:
             panel.write(Content.styled("None is selected.", "$foreground 50%"))

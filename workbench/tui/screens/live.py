@@ -52,6 +52,11 @@ class LiveScreen(Screen[None]):
         """The app with its type."""
         return cast("WorkbenchApp", self.app)
 
+    @property
+    def was_left(self) -> bool:
+        """What was asked for it comes too late: its widgets are going, or gone."""
+        return self not in self.app.screen_stack
+
     # -- what a subclass says
     def targets(self) -> Sequence[Widget]:
         """What takes the focus in each pane."""

@@ -139,6 +139,8 @@ class SettingsScreen(Page):
         return super().document() | {"Engine": self.workbench.link.status, "Account": self._account}
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         self.page.draw(self._written)
 
     def _written(self, width: int) -> Content:

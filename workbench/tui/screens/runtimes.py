@@ -101,6 +101,8 @@ class RuntimesScreen(LiveScreen):
             self._ask()
 
     def _draw(self) -> None:
+        if self.was_left:
+            return
         views = self.workbench.mirror.functions.values()
         self.runtimes.show(runtime_rows(self._overviews, views))
         overview = self._overview
