@@ -8,14 +8,38 @@ import pytest
 from tests.support import require_docker, require_tool
 
 MARKER_TOOLS = {"bubblewrap": "bwrap", "tmux": "tmux"}
-#: Folders whose files take longest: workers begin with them, so that none is left with a long one at the end.
+#: Folders whose files take longest.
 LONG = ("testing", "endtoend", "conformance", "plugins")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker"):  # one daemon, one image: one worker
+        item.add_marker(pytest.mark.xdist_group("docker"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers begin with what takes longest, so that at the end none is left with it."""
     if hasattr(config, "workerinput"):  # of pytest-xdist
         tests = Path(__file__).parent
-        items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in LONG)
+        items.sort(
+            key=lambda item: (
+                item.get_closest_marker("docker") is None,
+                item.path.relative_to(tests).parts[0] not in LONG,
+            )
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """What has no group goes by its file: its tests share what is made once for a module, and its names."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope: str = super()._split_scope(nodeid)
+            return nodeid.partition("::")[0] if scope == nodeid else scope
+
+    return Scheduling(config, log)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

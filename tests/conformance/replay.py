@@ -15,7 +15,7 @@ from tests.conformance.recordings import Scenario
 from tests.conformance.target import Target
 
 #: How long a scenario's own wait may take, and how often it looks.
-_WAIT_SECONDS, _LOOK_SECONDS = 20.0, 0.02
+_WAIT_SECONDS, _LOOK_SECONDS = 60.0, 0.02
 #: What a scenario leaves behind: the call that made it, and the call that removes it.
 _REMOVERS = {
     "CreateEventSourceMapping": ("delete_event_source_mapping", ("UUID",)),

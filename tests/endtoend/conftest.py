@@ -37,13 +37,18 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
+    return new_shell(tmp_path)
+
+
+def new_shell(folder: Path) -> Shell:
+    """A project on the samples, with its state in this folder."""
     env = {
         **os.environ,
         "WORKBENCH_PROJECT": str(SAMPLES),
-        "WORKBENCH_STATE": str(tmp_path / "state"),
+        "WORKBENCH_STATE": str(folder / "state"),
         "WORKBENCH_PARAMETERS": "PythonRuntime=python{}.{}".format(*sys.version_info),
     }
-    return Shell(env, tmp_path / "state")
+    return Shell(env, folder / "state")
 
 
 @dataclass(slots=True)

@@ -9,13 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.conftest import WORKBENCH, Served, Shell, eventually
+from tests.endtoend.conftest import WORKBENCH, Served, Shell, eventually, new_shell
 
 
 @pytest.fixture
 def project(shell: Shell, tmp_path: Path) -> Path:
+    return new_project(shell, tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A project whose function is deployed and has version 1, for commands that change nothing."""
+    folder = tmp_path_factory.mktemp("published")
+    shell = new_shell(folder)
+    new_project(shell, folder / "project")
+    assert shell.run("deploy").returncode == 0
+    assert shell.run("publish", "F").stdout == b"1\n"
+    return shell
+
+
+def new_project(shell: Shell, folder: Path) -> Path:
     """A project of one function, `F`, that answers its own version."""
-    folder = tmp_path / "project"
     (folder / "f").mkdir(parents=True)
     (folder / "template.yaml").write_text(
         "Resources:\n  F:\n    Type: AWS::Serverless::Function\n"
@@ -94,10 +108,8 @@ def test_concurrency_and_runtime_mode(shell: Shell, project: Path, serve: Callab
         (["alias", "set", "F", "1", "1"], "failed to satisfy constraint"),
     ],
 )
-def test_what_awss_rules_refuse_is_one_message(shell: Shell, project: Path, arguments: list[str], said: str) -> None:
-    shell.run("deploy")
-    shell.run("publish", "F")
-    done = shell.run(*arguments)
+def test_what_awss_rules_refuse_is_one_message(published: Shell, arguments: list[str], said: str) -> None:
+    done = published.run(*arguments)
     assert (done.returncode, done.stdout) == (2, b"")
     assert said in done.stderr.decode()
     assert done.stderr.count(b"\n") <= 2
