@@ -18,7 +18,18 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from tests.tui import test_snapshots_settings
-from tests.tui.pictures import Pictures, Scenes, Shown, _greenwich, _steady_cursors, as_kept, leaves, settle, take
+from tests.tui.pictures import (
+    Pictures,
+    Scenes,
+    Shown,
+    _drawn_for_the_picture_alone,
+    _greenwich,
+    _steady_cursors,
+    as_kept,
+    leaves,
+    settle,
+    take,
+)
 from workbench.client.recording import Player, player_port
 from workbench.model.invocations import InvocationStatus
 from workbench.tui import SavedEvent, screens
@@ -37,7 +48,7 @@ from workbench.tui.screens.main import MainScreen
 from workbench.tui.screens.question import Question
 from workbench.tui.screens.snippet import Snippet
 
-__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
+__all__ = ["_drawn_for_the_picture_alone", "_greenwich", "_steady_cursors", "as_kept"]
 
 RECORDING = Path(__file__).parent / "samples.ndjson"
 SCENES = Scenes()

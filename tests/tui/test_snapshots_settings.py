@@ -11,7 +11,17 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui.fake_port import WALL, FakeEngine
-from tests.tui.pictures import Pictures, Scenes, Shown, _greenwich, _steady_cursors, as_kept, settle, take
+from tests.tui.pictures import (
+    Pictures,
+    Scenes,
+    Shown,
+    _drawn_for_the_picture_alone,
+    _greenwich,
+    _steady_cursors,
+    as_kept,
+    settle,
+    take,
+)
 from tests.tui.test_cost import Asked, costs
 from tests.tui.test_settings_forms import NEW, OLD, PINNED, overview
 from workbench.model.attached import UpdateRuntimeOn
@@ -37,7 +47,7 @@ from workbench.tui.screens.runtimes import RuntimesScreen
 from workbench.tui.screens.tour import TourDialog
 from workbench.tui.widgets.choice import Choice
 
-__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
+__all__ = ["_drawn_for_the_picture_alone", "_greenwich", "_steady_cursors", "as_kept"]
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:greetings:2"
 SCENES = Scenes()
