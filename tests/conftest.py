@@ -1,5 +1,6 @@
 """Applies to every test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from tests.support import require_docker, require_tool
 MARKER_TOOLS = {"bubblewrap": "bwrap", "tmux": "tmux"}
 #: Folders whose files take longest.
 LONG = ("testing", "endtoend", "conformance", "plugins")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):  # pytest-xdist names a size there, and terminal UIs would believe it
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
