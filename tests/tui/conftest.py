@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.worker import WorkerCancelled
 
 from tests.tui.fake_port import FakeEngine
@@ -61,6 +63,7 @@ class Face:
     @property
     def lines(self) -> list[str]:
         """What the terminal shows."""
+        visible_screen_stack.set(self.app._background_screens)
         return [strip.text for strip in self.app.screen._compositor.render_strips()]
 
     @property
@@ -87,6 +90,21 @@ def _quick_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Textual's pilot looks every 20 ms whether the app is idle, twice a key. Looking more often saves a third."""
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
     monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.0004)
+
+
+@pytest.fixture(autouse=True)
+def _drawn_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sees what is drawn between two looks at the screen, and it costs a quarter; a look draws everything."""
+    refresh = Screen._compositor_refresh
+
+    def quietly(screen: Screen) -> None:
+        if screen is screen.app.screen:
+            screen._dirty_widgets.clear()
+            screen.app._update_mouse_over(screen)
+        else:  # a dialog above it keeps the look of it
+            refresh(screen)
+
+    monkeypatch.setattr(Screen, "_compositor_refresh", quietly)
 
 
 @pytest.fixture

@@ -74,12 +74,6 @@ def _steady_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda self: None)
 
 
-@pytest.fixture(autouse=True)
-def _drawn_for_the_picture_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody sees what is drawn on the way to a picture, and it costs a quarter; the picture draws everything."""
-    monkeypatch.setattr(Screen, "_compositor_refresh", lambda self: self._dirty_widgets.clear())
-
-
 @pytest.fixture
 def as_kept(snapshot: SnapshotAssertion, tmp_path: Path) -> Callable[[Pictures], None]:
     """Fails if a picture is not the one that is kept, and says where the new one is."""

@@ -17,6 +17,11 @@ from workbench.tui.widgets.lifecycles import Lifecycles
 MINUTE = 60_000
 
 
+@pytest.fixture(autouse=True)
+def _drawn_when_looked_at() -> None:
+    """Here it is drawn after every key: how far back one goes depends on how wide the list was drawn."""
+
+
 async def live_through(face, engine: FakeEngine) -> None:
     """Two minutes: e-1 all the time; e-2, busy with one invocation for five seconds, ended more than a minute ago."""
     engine.warm("e-1", "counter")

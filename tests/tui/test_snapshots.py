@@ -22,7 +22,6 @@ from tests.tui.pictures import (
     Pictures,
     Scenes,
     Shown,
-    _drawn_for_the_picture_alone,
     _greenwich,
     _steady_cursors,
     as_kept,
@@ -48,7 +47,7 @@ from workbench.tui.screens.main import MainScreen
 from workbench.tui.screens.question import Question
 from workbench.tui.screens.snippet import Snippet
 
-__all__ = ["_drawn_for_the_picture_alone", "_greenwich", "_steady_cursors", "as_kept"]
+__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
 
 RECORDING = Path(__file__).parent / "samples.ndjson"
 SCENES = Scenes()

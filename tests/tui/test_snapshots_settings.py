@@ -15,7 +15,6 @@ from tests.tui.pictures import (
     Pictures,
     Scenes,
     Shown,
-    _drawn_for_the_picture_alone,
     _greenwich,
     _steady_cursors,
     as_kept,
@@ -47,7 +46,7 @@ from workbench.tui.screens.runtimes import RuntimesScreen
 from workbench.tui.screens.tour import TourDialog
 from workbench.tui.widgets.choice import Choice
 
-__all__ = ["_drawn_for_the_picture_alone", "_greenwich", "_steady_cursors", "as_kept"]
+__all__ = ["_greenwich", "_steady_cursors", "as_kept"]
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:greetings:2"
 SCENES = Scenes()
