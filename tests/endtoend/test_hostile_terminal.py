@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -21,6 +22,7 @@ import pytest
 
 from tests.endtoend.conftest import WORKBENCH, Served, Shell
 
+RECORDING = Path(__file__).parents[1] / "tui" / "samples.ndjson"
 HANDLER = r"""
 EVIL = (
     "seen-by-all"
@@ -93,10 +95,16 @@ class Terminal:
         while time.monotonic() < deadline:
             self.read(0.1)
 
+    def hang_up(self) -> None:
+        """Take the terminal away. It is nobody's controlling terminal, so that no signal tells of it."""
+        if self._main >= 0:
+            os.close(self._main)
+            self._main = -1
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._main)
+        self.hang_up()
 
 
 @pytest.fixture
@@ -165,3 +173,10 @@ def test_fire_and_logs_print_it_as_text(
         assert_harmless(one.written)
     # Into a file go the bytes as they are.
     assert b"\x1b]52" in project.fire("evil")[1] or b"\\u001b]52" in project.fire("evil")[1]
+
+
+def test_a_terminal_that_goes_away_ends_the_ui(terminal: Callable[..., Terminal]) -> None:
+    ui = terminal("tui", "--replay", str(RECORDING))
+    ui.sees(b"Functions")
+    ui.hang_up()
+    assert ui.process.wait(30) == -signal.SIGHUP

@@ -25,7 +25,7 @@ SETTINGS = {
     *("HORIZONTAL_BREAKPOINTS", "VERTICAL_BREAKPOINTS", "border_title", "border_subtitle", "display", "theme"),
     *("tooltip", "virtual_size", "compose", "render", "render_line", "get_content_height", "get_default_screen"),
     *("get_system_commands", "notify_style_update", "on_mount", "watch_scroll_y", "check_action", "action_quit"),
-    *("check_consume_key", "get_key_display", "on_event", "focused", "SUSPENDED_SCREEN_CLASS"),
+    *("check_consume_key", "get_key_display", "on_event", "focused", "SUSPENDED_SCREEN_CLASS", "_styles_cache"),
     *("__init__",),
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 #: Frames a second: how often the app asks the engine what changed.
 FRAMES = 20.0
 #: The part of a core that frames may take before they become rarer, and the longest time between two, in seconds.
-SHARE, SLOWEST = 0.12, 0.2
+SHARE, SLOWEST = 0.12, 0.25
 #: Seconds that a frame waits at most for what a key does.
 PATIENCE = 0.1
 
@@ -109,12 +112,14 @@ class WorkbenchApp(Touring):
     async def _keep_pulling(self, period: float) -> None:
         """The one timer of the app. Frames that cost much come less often, so that keys are answered all the same."""
         now, spent, pace = time.monotonic, time.thread_time(), period
-        while True:
+        while not _hung_up():
             started = now()
             await self.frame()
             await asyncio.sleep(max(0.002, pace - (now() - started)))
             before, spent = spent, time.thread_time()
             pace = min(max(period, (spent - before) / SHARE), max(period, SLOWEST))
+        # Textual would look for keys without end, and wait without end to draw.
+        os.kill(os.getpid(), signal.SIGHUP)
 
     async def frame(self) -> None:
         """Ask the engine what changed, and show it."""
@@ -268,6 +273,13 @@ class WorkbenchApp(Touring):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Of Textual's own commands, the one that ours lack."""
         yield SystemCommand("Theme", "Choose among all themes", self.action_change_theme)
+
+
+def _hung_up() -> bool:
+    """Is the terminal gone, without the signal that usually tells it?"""
+    terminal = select.poll()
+    terminal.register(0, 0)
+    return any(what & select.POLLHUP for _, what in terminal.poll(0))
 
 
 __all__ = ["FRAMES", "Outcome", "WorkbenchApp"]

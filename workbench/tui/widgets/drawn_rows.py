@@ -17,6 +17,7 @@ from textual.style import Style
 
 from workbench.tui.format import fit
 from workbench.tui.widgets.columns import GAP, Column, Placed, place
+from workbench.tui.widgets.framed_lines import FramedLines
 
 Item = TypeVar("Item")
 #: A piece of a row: its text and the name of its style.
@@ -79,6 +80,7 @@ class DrawnRows(ScrollView, Generic[Item]):
         self._drawn_upon: tuple[Style, str] | None = None
         self._restyled = True
         self._strips: LRUCache[Hashable, Strip] = LRUCache(512)
+        self._styles_cache = FramedLines()
 
     # -- what a subclass says
     def key(self, item: Item) -> Hashable:

@@ -109,6 +109,9 @@ class EnvironmentList(RowList[EnvironmentView]):
     def key(self, item: EnvironmentView) -> Hashable:
         return item.id
 
+    def stamp(self, item: EnvironmentView) -> Hashable:
+        return (item.id, self._now)
+
     def piece(self, item: EnvironmentView, column: str, width: int) -> Piece | list[Piece]:
         match column:
             case "id":

@@ -76,6 +76,9 @@ class FunctionList(RowList[FunctionView]):
     def key(self, item: FunctionView) -> Hashable:
         return item.name
 
+    def stamp(self, item: FunctionView) -> Hashable:
+        return item.name  # until the next ones come in
+
     def piece(self, item: FunctionView, column: str, width: int) -> Piece | list[Piece]:
         match column:
             case "name":

@@ -51,6 +51,7 @@ class Lifecycles(EnvironmentList):
         self.window, self._wall = window, wall
         if window is None:
             self._tracks = {}
+            self.redraw()
             return
         self.paused = False
         shown = window.shown(self.span, self.only)
