@@ -38,11 +38,12 @@ INSTALL = {"slirp4netns": "slirp4netns", "pasta": "passt"}
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A program that connects a network namespace: its name, and where it is; and where those are that set routes."""
+    """A program that connects a network namespace: its name, and where it is; and where those are that it needs."""
 
     name: str
     path: str
     nsenter: str = "nsenter"
+    unshare: str = "unshare"
     ip: str = "ip"
 
 
@@ -53,16 +54,16 @@ def find() -> tuple[Helper | None, str]:
             break
     else:
         return None, "neither slirp4netns nor pasta is installed (sudo apt-get install slirp4netns)"
-    nsenter, ip = (shutil.which(tool) or shutil.which(tool, path=_SBIN) for tool in ("nsenter", "ip"))
-    if nsenter is None or ip is None:
-        return None, "nsenter or ip is not installed (sudo apt-get install util-linux iproute2)"
+    tools = [shutil.which(tool) or shutil.which(tool, path=_SBIN) for tool in ("nsenter", "unshare", "ip")]
+    if None in tools:
+        return None, "nsenter, unshare or ip is not installed (sudo apt-get install util-linux iproute2)"
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:
         return None, f"there is no {TUN} (sudo modprobe tun)"
     except OSError as error:
         return None, f"{TUN} cannot be opened: {error.strerror} (sudo chmod 666 {TUN})"
-    return Helper(name, path, nsenter, ip), ""
+    return Helper(name, path, *filter(None, tools)), ""
 
 
 class Uplink:
@@ -87,7 +88,7 @@ class Uplink:
                 self._ours = os.path.samestat(os.fstat(self._owner), os.stat("/proc/self/ns/user"))
                 # As standard input and output: pasta closes every other file that it inherits.
                 self._process = process.spawn(
-                    _COMMANDS[helper.name](helper.path, "/proc/self/fd/1", None if self._ours else "/proc/self/fd/0"),
+                    _COMMANDS[helper.name](helper, "/proc/self/fd/1", None if self._ours else "/proc/self/fd/0"),
                     env={"PATH": os.defpath},
                     cwd="/",
                     stdin=self._owner,
@@ -159,19 +160,22 @@ class Uplink:
         return f"\n{INTERFACE}\t00000000\t" in routes
 
 
-def _slirp4netns(path: str, net: str, user: str | None) -> list[str]:
-    # It reads packets that the function may have made up. In a user namespace its own sandbox finds no user to become.
-    given = ["--enable-sandbox"] if user is None else ["--userns-path", user]
+def _slirp4netns(helper: Helper, net: str, user: str | None) -> list[str]:
     fixed = ["--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp", "--netns-type=path"]
-    return [path, *fixed, *given, net, INTERFACE]
+    if user is not None:  # where its own sandbox finds no user to become
+        return [helper.path, *fixed, "--userns-path", user, net, INTERFACE]
+    # It reads packets that the function may have made up. Its sandbox takes all mounts away, and of those only `/` is
+    # made its own first: what is mounted below a shared one (a container's files, below the folder of a Docker daemon)
+    # would go from the host, too. In a mount namespace that gets nothing out, it does not.
+    return [helper.unshare, "--mount", "--", helper.path, *fixed, "--enable-sandbox", net, INTERFACE]
 
 
-def _pasta(path: str, net: str, user: str | None) -> list[str]:
+def _pasta(helper: Helper, net: str, user: str | None) -> list[str]:
     # As root it would become another user, who may not enter the namespace.
     given = ["--runas", "0"] if user is None else ["--userns", user]
     fixed = ["--foreground", "--quiet", "--ipv4-only", "--config-net", "--ns-ifname", INTERFACE]
     closed = ["--no-map-gw", *("-t", "none"), *("-u", "none"), *("-T", "none"), *("-U", "none")]
-    return [path, *fixed, *closed, "--dns-forward", RESOLVER, *given, "--netns", net]
+    return [helper.path, *fixed, *closed, "--dns-forward", RESOLVER, *given, "--netns", net]
 
 
 _COMMANDS = {"slirp4netns": _slirp4netns, "pasta": _pasta}

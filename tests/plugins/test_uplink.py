@@ -6,7 +6,9 @@ import asyncio
 import os
 import shutil
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,43 @@ async def test_the_internet_and_not_the_host_s_loopback(
     await conformance.run(look, registry.create("bubblewrap"), tmp_path)
 
 
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[Path]:
+    """Something mounted below a shared mount, as a Docker daemon has its containers' files where `/` is not shared."""
+    shared = tmp_path / "daemon"
+    inside = shared / "container"
+    shared.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "--make-shared", "none", shared], check=True)
+    try:
+        inside.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", inside], check=True)
+        yield inside
+    finally:
+        subprocess.run(["umount", "--recursive", shared], check=True)
+
+
+def mounted(path: Path) -> bool:
+    return path.is_mount()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts, and has helpers that could unmount")
+@pytest.mark.parametrize("name", HELPERS)
+async def test_what_this_machine_has_mounted_stays(
+    name: str, tmp_path: Path, container: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"needs {name}")
+    monkeypatch.setattr(uplink, "find", lambda: (Helper(name, path), ""))
+
+    async def connect(subject: Subject) -> None:
+        async with subject.environment(network=Network.INTERNET):
+            assert mounted(container)
+
+    await conformance.run(connect, registry.create("bubblewrap"), tmp_path)
+    assert mounted(container)
+
+
 async def test_a_helper_that_fails_is_told_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "slirp4netns"
     broken.write_text("#!/bin/sh\necho no such luck >&2; exit 1\n")
@@ -158,13 +197,14 @@ class TestFind:
 
     def test_pasta_where_there_is_no_slirp4netns(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "tun").touch()
-        installed = {"pasta", "nsenter", "ip"}
+        installed = {"pasta", "nsenter", "unshare", "ip"}
         monkeypatch.setattr(shutil, "which", lambda name, path=None: f"/usr/bin/{name}" if name in installed else None)
         monkeypatch.setattr(uplink, "TUN", tmp_path / "tun")
-        assert uplink.find() == (Helper("pasta", "/usr/bin/pasta", "/usr/bin/nsenter", "/usr/bin/ip"), "")
+        tools = (f"/usr/bin/{name}" for name in ("nsenter", "unshare", "ip"))
+        assert uplink.find() == (Helper("pasta", "/usr/bin/pasta", *tools), "")
 
     def test_nothing_to_set_routes_with(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = {"slirp4netns": "/usr/bin/slirp4netns", "nsenter": "/usr/bin/nsenter"}
+        found = {name: f"/usr/bin/{name}" for name in ("slirp4netns", "nsenter", "unshare")}
         monkeypatch.setattr(shutil, "which", lambda name, path=None: found.get(name))
         helper, why = uplink.find()
         assert helper is None
