@@ -107,16 +107,22 @@ class Uplink:
         Raises:
             BackendError: with the helper's own words.
         """
+        if self._helper.name == "pasta":  # it puts routes of the host's in the place of what there is
+            await self._connected()
+            await self._close_off()
+        else:
+            await asyncio.gather(self._connected(), self._close_off())
+
+    async def _connected(self) -> None:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + PATIENCE
         while not self._is_up():
             if self.ended.done() or loop.time() > give_up:
                 raise self._failed(f"{self._helper.name} does not connect the sandbox")
             await asyncio.sleep(0.002)
-        await self._close_off()
 
     async def _close_off(self) -> None:
-        """Let no address of a metadata service be reached. Afterwards: pasta copies routes of the host's."""
+        """Let no address of a metadata service be reached."""
         orders = os.memfd_create("routes")
         try:
             os.pwrite(orders, "".join(f"route replace unreachable {network}\n" for network in METADATA).encode(), 0)
