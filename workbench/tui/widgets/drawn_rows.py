@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style as RichStyle
-from textual.cache import LRUCache
+from textual.cache import FIFOCache
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
@@ -79,7 +79,7 @@ class DrawnRows(ScrollView, Generic[Item]):
         self._styles_of: dict[tuple[str, str], RichStyle] = {}
         self._drawn_upon: tuple[Style, str] | None = None
         self._restyled = True
-        self._strips: LRUCache[Hashable, Strip] = LRUCache(512)
+        self._strips: FIFOCache[Hashable, Strip] = FIFOCache(512)
         self._styles_cache = FramedLines()
 
     # -- what a subclass says

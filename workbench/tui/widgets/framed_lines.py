@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.segment import Segment
 from textual._styles_cache import StylesCache
-from textual.cache import LRUCache
+from textual.cache import FIFOCache
 from textual.color import Color
 from textual.geometry import Size, Spacing
 from textual.strip import Strip
@@ -29,7 +29,8 @@ class FramedLines(StylesCache):
         self._left: list[Segment] = []
         #: What follows a content of so many cells.
         self._right: dict[int, list[Segment]] = {}
-        self._lines: LRUCache[int, tuple[Strip, Strip]] = LRUCache(256)
+        # No LRUCache: what one that is cleared had is a ring, which lives until the garbage collector looks.
+        self._lines: FIFOCache[int, tuple[Strip, Strip]] = FIFOCache(256)
 
     def render_line(
         self,
