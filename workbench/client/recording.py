@@ -233,7 +233,7 @@ class Player:
             delta = self._next if delta is None else merge(delta, self._next)
             taken += 1
             self._advance()
-            await asyncio.sleep(0)  # whoever else is at work need not wait for all of them
+            await asyncio.sleep(0.001)  # a key that has arrived need not wait for all of them
         if delta is not None:
             self._past.take(delta)
             return delta

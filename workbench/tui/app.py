@@ -8,7 +8,6 @@ import select
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
 FRAMES = 20.0
 #: The part of a core that frames may take before they become rarer, and the longest time between two, in seconds.
 SHARE, SLOWEST = 0.12, 0.25
-#: Seconds that a frame waits at most for what a key does.
-PATIENCE = 0.1
+#: Seconds in which what a key changed is on the screen.
+PAINTED = 0.04
 
 
 class WorkbenchApp(Touring):
@@ -84,9 +83,8 @@ class WorkbenchApp(Touring):
         self._replay_told = False
         self._frames = frames
         self._stopping = False
-        #: No key waits for what it does to reach the screen.
-        self._painted = asyncio.Event()
-        self._painted.set()
+        #: When the last key came, on the clock that only goes forward.
+        self._keyed = 0.0
 
     def get_default_screen(self) -> Screen[None]:
         return MainScreen()
@@ -136,18 +134,17 @@ class WorkbenchApp(Touring):
                 screen.sync(changed)
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self._is_mounted:
-            self._painted.clear()
-            self.call_after_refresh(self._painted.set)
+        if isinstance(event, events.Key):
+            self._keyed = time.monotonic()
         await super().on_event(event)
 
     async def _keys_first(self) -> None:
         """Let what a key changed reach the screen before a frame's next piece of work, which a key would wait for."""
-        if self._frames:
-            await asyncio.sleep(0.001)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await self._painted.wait()
+        if not self._frames:
+            return
+        await asyncio.sleep(0.001)  # one that has arrived is told by then
+        if (left := self._keyed + PAINTED - time.monotonic()) > 0:
+            await asyncio.sleep(left)
 
     def _visible(self) -> list[Screen[Any]]:
         """The topmost full screen and the dialogs above it."""
