@@ -152,7 +152,6 @@ class WorkbenchApp(Touring):
         first = max((index for index, screen in enumerate(stack) if not screen.is_modal), default=0)
         return stack[first:]
 
-    # -- firing
     # -- an engine that is gone
     @property
     def startable(self) -> bool:

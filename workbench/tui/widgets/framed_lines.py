@@ -17,8 +17,8 @@ class FramedLines(StylesCache):
     """Of a widget without padding, whose lines are strips that it keeps while they do not change.
 
     Textual puts each line of a widget together anew whenever the widget is drawn, and then filters and divides what is
-    a new strip to it: half of what drawing a list costs. Here a line that was put together is found again by the strip
-    in it. What is drawn is what Textual draws: the border of the first line, and whatever is not a plain line.
+    a new strip to it. Here a line that was put together is found again by the strip in it. What is drawn is what
+    Textual draws: the border of the first line, and whatever is not a plain line.
     """
 
     def __init__(self) -> None:
