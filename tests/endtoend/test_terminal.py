@@ -27,7 +27,8 @@ class Terminal:
         self._shell = shell
         self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "sh")
         # tmux's own account of how a process ended is at times without the status: the shell's is not.
-        self.run(f"{WORKBENCH} {arguments}; echo ended with $?")
+        # On a line of its own: what is typed before the shell is there to prompt is prompted for afterwards.
+        self.run(f"{WORKBENCH} {arguments}; printf '\\nended with %s\\n' $?")
 
     def _tmux(self, *args: str) -> str:
         command = ["tmux", "-S", self._socket, *args]

@@ -95,11 +95,12 @@ class UnshareEnvironment(Unpromised):
 
     async def start(self, process_spec: ProcessSpec) -> int:
         """Start a process in the namespaces, with exactly the variables that are given."""
-        if self._ending is not None:
-            raise BackendError(f"environment {self.id} is stopping")
         program = process_spec.argv[0]
         if not await asyncio.to_thread(os.access, program, os.X_OK):
             raise BackendError(f"cannot start {program}: there is no such program")  # nsenter would say so too late
+        # Nothing may be awaited from here until the process is counted: `stop` would not know of it.
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
         command = self._inside(f"--wd={process_spec.cwd}", *process_spec.argv)
         child = process.spawn(command, env=process_spec.env, stdout=process_spec.output)
         self._host.guard("pgid", str(child.pid))

@@ -7,11 +7,12 @@ import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from workbench.backends.api import Exited, ExitReason, ProcessExited
 from workbench.model.errors import BackendError
-from workbench.testing.kit import SLEEP, NotConforming, Subject, check, check_if, expect, in_time
+from workbench.testing.kit import SLEEP, NotConforming, Running, Subject, check, check_if, expect, in_time
 
 
 @check
@@ -73,24 +74,35 @@ async def stop_ends_children_and_frozen_processes(subject: Subject) -> None:
 
 @check
 async def stop_while_a_process_starts(subject: Subject) -> None:
+    for delay in (0, 0.002, 0.01):  # the stop falls between other two steps of the start each time
+        async with subject.environment() as running:
+            await _stop_after(delay, running)
     async with subject.environment() as running:
-        starting = asyncio.ensure_future(running.start(SLEEP))
-        await asyncio.sleep(0)
-        await in_time(running.environment.stop(0), "stop while a process starts")
-        program = None
-        with suppress(BackendError):  # either is right: it was too late to start, or it was started and ended
-            program = await starting
-        await running.close()
-        ends = [event.process for event in running.events if isinstance(event, ProcessExited)]
-        expect(isinstance(running.events[-1], Exited), f"the last event is {running.events[-1]}")
-        expect(program is None or program.handle in ends, "the end of the process that was starting was not told")
-        if program is not None:
-            await program.output.all()
-        try:
-            late = await running.start(SLEEP)
-        except BackendError:
-            return
-        raise NotConforming(f"after the end a process was started: {late.handle}")
+        # A machine with much to do: whatever the start hands to a thread is late.
+        executor = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(executor)
+        executor.submit(time.sleep, 0.2)
+        await _stop_after(0, running)
+
+
+async def _stop_after(delay: float, running: Running) -> None:
+    starting = asyncio.ensure_future(running.start(SLEEP))
+    await asyncio.sleep(delay)
+    await in_time(running.environment.stop(0), "stop while a process starts")
+    program = None
+    with suppress(BackendError):  # either is right: it was too late to start, or it was started and ended
+        program = await starting
+    await running.close()
+    ends = [event.process for event in running.events if isinstance(event, ProcessExited)]
+    expect(isinstance(running.events[-1], Exited), f"the last event is {running.events[-1]}")
+    expect(program is None or program.handle in ends, "the end of the process that was starting was not told")
+    if program is not None:
+        await program.output.all()
+    try:
+        late = await running.start(SLEEP)
+    except BackendError:
+        return
+    raise NotConforming(f"after the end a process was started: {late.handle}")
 
 
 @check
