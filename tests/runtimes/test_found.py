@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workbench.engine.catalogue import Catalogue
+from workbench.engine.catalogue.languages import Program
 from workbench.engine.catalogue.nodejs import find_node
 from workbench.engine.catalogue.python import find_python
 from workbench.model.errors import RuntimeUnavailable
@@ -16,7 +19,7 @@ from workbench.model.errors import RuntimeUnavailable
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder and a PATH of their own."""
-    for name in ("NVM_DIR", "FNM_DIR", "VOLTA_HOME", "ASDF_DATA_DIR", "MISE_DATA_DIR", "XDG_DATA_HOME"):
+    for name in ("PYENV_ROOT", "NVM_DIR", "FNM_DIR", "VOLTA_HOME", "ASDF_DATA_DIR", "MISE_DATA_DIR", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -78,6 +81,51 @@ def test_one_that_was_upgraded_is_asked_again(machine: Path) -> None:
     (machine / "bin/node").unlink()
     install(machine / "bin/node", "22.1.0")
     assert find_node("20") is None
+
+
+INTERPRETERS = pytest.mark.parametrize(
+    ("name", "answer", "find"),
+    [
+        ("node", "20.9.1 {machine}/bin/node", lambda: find_node("20")),
+        ("python3.6", "3.6.1 CPython {machine}", lambda: find_python("3.6")),
+    ],
+    ids=["node", "python"],
+)
+Find = Callable[[], Program | None]
+
+
+def scripted(program: Path, machine: Path, answer: str, *before: str) -> None:
+    """An interpreter that says what it is, after some lines of shell."""
+    program.parent.mkdir()
+    program.write_text("\n".join(["#!/bin/sh", *before, f"echo '{answer}'\n"]).replace("{machine}", str(machine)))
+    program.chmod(0o755)
+
+
+@INTERPRETERS
+def test_an_interpreter_is_asked_once_what_it_is(machine: Path, name: str, answer: str, find: Find) -> None:
+    scripted(machine / "bin" / name, machine, answer, "echo asked >> {machine}/questions")
+    first = find()
+    assert first is not None
+    assert find() == first
+    assert (machine / "questions").read_text() == "asked\n"
+
+
+@INTERPRETERS
+def test_one_that_did_not_answer_in_time_is_asked_again(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, name: str, answer: str, find: Find
+) -> None:
+    scripted(machine / "bin" / name, machine, answer, "[ -e {machine}/ready ] || exec /bin/sleep 60")
+    run = subprocess.run
+
+    def impatient(*arguments: Any, **options: Any) -> Any:
+        assert options["timeout"] <= 10
+        return run(*arguments, **{**options, "timeout": 0.1})
+
+    with monkeypatch.context() as hurry:
+        hurry.setattr(subprocess, "run", impatient)
+        assert find() is None
+    (machine / "ready").touch()
+    assert find() is not None
 
 
 async def test_a_runtime_version_names_what_it_is(machine: Path) -> None:
