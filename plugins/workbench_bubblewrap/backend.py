@@ -45,6 +45,7 @@ class BubblewrapBackend:
         file_systems=True,
         late_code=True,
         boost=True,
+        processes=True,
     )
 
     def __init__(self) -> None:

@@ -49,6 +49,7 @@ class DockerBackend:
         file_systems=True,
         images=True,
         services=True,
+        processes=True,
     )
 
     def __init__(self) -> None:
@@ -88,7 +89,7 @@ class DockerBackend:
         self._maker = Maker(calls, host, folder, command, filters, _labels(), self._go_on)
         if found.daemon.remote:
             self._outfitter = Outfitter(calls, _labels())
-            self.capabilities = replace(self.capabilities, file_systems=False)
+            self.capabilities = replace(self.capabilities, file_systems=False, processes=False)
 
     async def health(self) -> Health:
         """Usable when a daemon answers whose containers run on this machine's own kernel."""

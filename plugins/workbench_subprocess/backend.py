@@ -32,6 +32,7 @@ class SubprocessBackend:
         connect=True,
         late_code=True,
         boost=True,
+        processes=True,
     )
 
     def __init__(self) -> None:

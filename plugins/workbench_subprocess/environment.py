@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from socket import socket
 
-from workbench.backends import process, proctable
+from workbench.backends import process, processes, proctable
 from workbench.backends.api import (
     MB_OF_A_VCPU,
     EnvironmentSpec,
@@ -26,6 +26,7 @@ from workbench.backends.api import (
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.backends.proctable import MemoryWatch, Watched
 from workbench.backends.streams import EventStream
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError
 
 
@@ -96,6 +97,10 @@ class SubprocessEnvironment:
         if self._last_usage is None:
             return await self._measure()
         return self._last_usage
+
+    async def processes(self) -> tuple[Process, ...]:
+        """Those in the cgroup, else the families of what was started."""
+        return await asyncio.to_thread(self._processes_now, self._roots())
 
     async def connect(self, port: int) -> socket:
         """Inside is here."""
@@ -182,6 +187,11 @@ class SubprocessEnvironment:
     @property
     def _freezer(self) -> Cgroup | None:
         return self._group if self._group is not None and self._group.can(Role.FREEZE) else None
+
+    def _processes_now(self, roots: list[int]) -> tuple[Process, ...]:
+        if self._group is not None:
+            return processes.told(self._group.pids())
+        return processes.told(row.pid for row in proctable.family(proctable.table(), roots))
 
     def _roots(self) -> list[int]:
         return [child.pid for child in self._processes.values()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from tests.endtoend.test_lifecycle import BACKENDS, Stage, error, stage
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.environments import Fault
+from workbench.model.environments import Fault, ProcessState
 from workbench.model.invocations import InvocationStatus
 
 __all__ = ["stage"]
@@ -35,6 +37,42 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 async def state(stage: Stage, environment: str) -> State:
     delta = await stage.port.changes(0)
     return next(view.state for view in delta.environments if view.id == environment)
+
+
+SLEEPER = """
+import subprocess
+child = subprocess.Popen(["sleep", "3600"])
+def handler(event, context):
+    return child.pid
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_processes_are_told_frozen_or_not(stage: Stage) -> None:
+    await stage.create(SLEEPER)
+    environment = str((await stage.invoke()).environment)
+
+    async def frozen() -> bool:
+        return await state(stage, environment) is State.FROZEN
+
+    await until(frozen)
+    told = await stage.port.list_processes(environment)
+    sleeper = next(process for process in told if process.command == "sleep 3600")
+    assert sleeper.name == "sleep"
+    runtimes = [process for process in told if process.name.startswith("python")]
+    assert len(told) == 2
+    assert [process.memory > 1 << 20 for process in runtimes] == [True]
+    os.kill(
+        sleeper.pid, signal.SIGKILL
+    )  # the number is the host's; its end is seen when it is thawed, and nobody asks for it
+    await stage.port.thaw_environment(environment)
+
+    async def ended() -> bool:
+        told = await stage.port.list_processes(environment)
+        return [one.state for one in told if one.pid == sleeper.pid] in ([ProcessState.ENDED], [])
+
+    await until(ended)
+    await stage.port.stop_environment(environment)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.engine.world import World, world
-from workbench.model.environments import EnvironmentState, Fault
-from workbench.model.errors import ResourceConflict, ResourceNotFound, UsageError
+from workbench.model.environments import EnvironmentState, Fault, Process, ProcessState
+from workbench.model.errors import BackendError, ResourceConflict, ResourceNotFound, UsageError
 from workbench.model.invocations import InvocationStatus, InvocationType
-from workbench.testing.fakes import FakeRuntime
+from workbench.testing.fakes import FakeEnvironment, FakeRuntime
 
 
 async def only(engine: World) -> str:
@@ -58,6 +59,38 @@ async def test_a_busy_one_is_neither_frozen_nor_thawed(tmp_path: Path) -> None:
         await made.engine.stop_environment(environment)
         await made.clock.settle()
         assert (await pending).status is InvocationStatus.CRASH
+
+
+async def test_its_processes_are_told_while_they_run(engine: World) -> None:
+    await engine.create()
+    await engine.invoke()
+    environment = await only(engine)
+    (process,) = await engine.engine.list_processes(environment)
+    assert (process.command, process.state) == ("fake runtime", ProcessState.SLEEPING)
+    await engine.engine.freeze_environment(environment)
+    assert await engine.engine.list_processes(environment) == (process,)
+    await engine.engine.stop_environment(environment)
+    await engine.clock.settle()
+    with pytest.raises(ResourceNotFound, match="no running environment"):
+        await engine.engine.list_processes(environment)
+
+
+async def test_a_backend_that_cannot_tell_processes_or_lies_of_them_is_named(
+    engine: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.create()
+    await engine.invoke()
+    environment = await only(engine)
+
+    async def lies(self: object) -> tuple[Process, ...]:
+        return (Process(pid=1, name=b"x", command="", state=ProcessState.RUNNING, memory=1, cpu_seconds=0.0),)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FakeEnvironment, "processes", lies)
+    with pytest.raises(BackendError, match=r"answered processes\.name with something of type bytes, not with str"):
+        await engine.engine.list_processes(environment)
+    engine.backend.capabilities = replace(engine.backend.capabilities, processes=False)
+    with pytest.raises(BackendError, match="cannot tell here which processes"):
+        await engine.engine.list_processes(environment)
 
 
 async def test_what_is_not_there_is_not_found(engine: World) -> None:

@@ -29,6 +29,7 @@ DEPENDING = (
     "freeze_takes_the_cpu_and_thaw_gives_it_back",
     "memory_beyond_the_limit_is_oom",
     "usage_is_measured",
+    "processes_are_told",
 )
 
 

@@ -30,6 +30,7 @@ from workbench.backends.api import (
     Usage,
 )
 from workbench.backends.process import spawn
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError
 from workbench.model.runtimes import RuntimeVersion
 from workbench_subprocess.backend import SubprocessBackend
@@ -455,6 +456,20 @@ class PromisesServices(Promising):
 @found_by("file_systems_are_shared_and_last", "a file system cannot be written")
 class PromisesFileSystems(Promising):
     promised: ClassVar[dict[str, object]] = {"file_systems": True}
+
+
+@found_by("processes_are_told", "told after the end")
+class RemembersProcesses(Broken):
+    def spoil(self, environment: Environment) -> None:
+        ask = environment.processes
+        last: tuple[Process, ...] = ()
+
+        async def remembered() -> tuple[Process, ...]:
+            nonlocal last
+            last = await ask() or last
+            return last
+
+        environment.processes = remembered  # type: ignore[method-assign]
 
 
 @found_by("settling_leaves_what_runs", "the output ended")

@@ -16,7 +16,7 @@ from workbench.model.account import AccountSettings
 from workbench.model.attached import Attached, Provisioned, ProvisionedStatus, RuntimeManagement
 from workbench.model.codec import decode, encode
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.environments import Fault
+from workbench.model.environments import Fault, Process
 from workbench.model.errors import EngineGone, PreconditionFailed, ResourceNotFound
 from workbench.model.functions import Alias, Code, FunctionConfiguration, FunctionState, FunctionVersion, unchanged
 from workbench.model.history import InvocationRecord
@@ -61,6 +61,8 @@ class FakeEngine:
         self.layers: list[LayerVersion] = []
         self.runtimes: dict[str, RuntimeOverview] = {}
         self.records: dict[str, InvocationRecord] = {}
+        self.processes: dict[str, tuple[Process, ...]] = {}
+        self.asked_processes: list[str] = []
         self._functions_of: dict[str, str] = {}
         self._ids = count(1)
         self._revisions = count(1)
@@ -381,6 +383,11 @@ class FakeEngine:
     async def inject_fault(self, environment: str, fault: Fault) -> None:
         self._ask()
         self.faults.append((environment, fault))
+
+    async def list_processes(self, environment: str) -> tuple[Process, ...]:
+        self.asked_processes.append(environment)
+        self._ask()
+        return self.processes.get(environment, ())
 
     async def changes(self, since: int) -> Delta:
         self._check()

@@ -4,8 +4,8 @@ import pytest
 
 from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
-from workbench.model.environments import Fault
-from workbench.model.errors import ResourceConflict, ResourceNotFound
+from workbench.model.environments import Fault, Process, ProcessState
+from workbench.model.errors import BackendError, ResourceConflict, ResourceNotFound
 from workbench.tui.screens.snippet import Snippet
 
 
@@ -38,6 +38,56 @@ async def test_an_environment_tells_its_history(open_face, engine, size):
         assert "signal: killed" in face.text
         await face.press("escape")
         assert face.app.screen is face.main
+
+
+def process(pid: int, command: str, state: ProcessState = ProcessState.SLEEPING, cpu: float = 0.25) -> Process:
+    return Process(pid=pid, name="python3.12", command=command, state=state, memory=31 << 20, cpu_seconds=cpu)
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_an_environment_tells_its_processes_while_it_is_looked_at(open_face, engine, size):
+    engine.warm("e-1", "hello")
+    engine.processes["e-1"] = (process(4711, "/var/lang/bin/python3.12 " + "x" * 200), process(4712, "sleep 60"))
+    async with open_face(size) as face:
+        assert engine.asked_processes == []
+        await face.press("2", "enter")
+        assert "2, 62 MB resident" in face.text
+        for part in ("4711", "sleeping", "31.0 MB", "0.25 s", "/var/lang/bin/python3.12 x"):
+            assert part in face.line("4711")
+        assert "…" in face.line("4711")
+        assert "sleep 60" in face.line("4712")
+        asked = len(engine.asked_processes)
+        await face.frame(300)  # what is shown is young enough
+        assert len(engine.asked_processes) == asked
+        engine.processes["e-1"] = (process(4711, "", ProcessState.ENDED),)
+        await face.frame(1000)
+        await face.settle()
+        assert len(engine.asked_processes) == asked + 1
+        assert "(python3.12)" in face.line("ended")
+        assert "4712" not in face.text
+        engine.environment("e-1", State.STOPPED, "hello")
+        await face.frame(1000)
+        assert "It has ended: nothing of it runs." in face.text
+        await face.press("escape")
+        asked = len(engine.asked_processes)
+        await face.frame(5000)
+        assert len(engine.asked_processes) == asked
+
+
+async def test_why_processes_cannot_be_told_stands_in_their_place(open_face, engine):
+    engine.warm("e-1", "hello")
+    async with open_face() as face:
+        engine.raises = BackendError("backend 'plain' cannot tell here which processes its environments have")
+        await face.press("2", "enter")
+        assert "backend 'plain' cannot tell here which processes" in face.text
+        engine.raises = ResourceNotFound("gone")
+        await face.frame(1000)
+        await face.settle()
+        assert "The engine has it no longer." in face.text
+        engine.raises = None
+        await face.frame(1000)
+        await face.settle()
+        assert "Nothing runs in it." in face.text
 
 
 async def test_the_turns_of_an_environment_are_not_told_as_one_long_state(open_face, engine):

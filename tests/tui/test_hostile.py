@@ -8,6 +8,7 @@ from textual.widgets import Input, Select, TextArea
 
 from tests.tui.conftest import SMALL, WIDE
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.environments import Process, ProcessState
 from workbench.model.errors import ResourceNotFound
 from workbench.model.functions import Code
 from workbench.model.invocations import InvocationResult, InvocationStatus
@@ -51,6 +52,10 @@ def hostile(engine):
     engine.function("hello")
     engine.environment("e-1", State.CREATING, "hello", reason=EVIL)
     engine.environment("e-1", State.INIT, "hello", reason=EVIL)
+    engine.processes["e-1"] = tuple(
+        Process(pid=pid, name=EVIL, command=command, state=ProcessState.SLEEPING, memory=1, cpu_seconds=0.1)
+        for pid, command in ((7, EVIL), (8, ""))
+    )
     engine.accepted("r-1", "hello", "e-1", qualifier="live", event=f'{{"x": "{EVIL}"}}'.encode("utf-8", "replace"))
     engine.started("r-1")
     engine.log(EVIL, request="r-1")

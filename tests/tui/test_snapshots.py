@@ -35,7 +35,6 @@ from workbench.tui import SavedEvent, screens
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.link import Link
 from workbench.tui.screens.diff import DiffScreen
-from workbench.tui.screens.environment import EnvironmentDetail
 from workbench.tui.screens.environments import EnvironmentsScreen
 from workbench.tui.screens.events import EventsScreen
 from workbench.tui.screens.fire import FireDialog
@@ -117,12 +116,6 @@ async def differences(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
 async def invocation(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     found = (view for view in app.mirror.invocations.values() if view.status is InvocationStatus.ERROR)
     app.open_invocation(next(found).request_id)
-
-
-@SCENES.of(EnvironmentDetail)
-async def environment(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    found = (view for view in app.mirror.environments.values() if view.function == "hello" and view.invocations > 1)
-    app.open_environment(next(found).id)
 
 
 @SCENES.of(Question)

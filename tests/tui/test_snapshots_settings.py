@@ -24,6 +24,7 @@ from tests.tui.pictures import (
 from tests.tui.test_cost import Asked, costs
 from tests.tui.test_settings_forms import NEW, OLD, PINNED, overview
 from workbench.model.attached import UpdateRuntimeOn
+from workbench.model.environments import Process, ProcessState
 from workbench.model.events import FunctionDeleted
 from workbench.model.functions import Code
 from workbench.model.invocations import InvocationResult, InvocationStatus
@@ -36,6 +37,7 @@ from workbench.tui.screens.ask import Ask
 from workbench.tui.screens.concurrency import ConcurrencyForm
 from workbench.tui.screens.configuration import ConfigurationForm
 from workbench.tui.screens.cost import CostDialog
+from workbench.tui.screens.environment import EnvironmentDetail
 from workbench.tui.screens.events import EventsScreen
 from workbench.tui.screens.layers import LayersScreen
 from workbench.tui.screens.main import MainScreen
@@ -71,6 +73,15 @@ def shop() -> FakeEngine:
         for number in (2, 1)
     ]
     engine.warm("e-1", "hello")
+    engine.processes["e-1"] = tuple(
+        Process(pid=pid, name=name, command=command, state=state, memory=size << 18, cpu_seconds=cpu)
+        for pid, name, command, state, size, cpu in (
+            (4801, "python3.12", "/var/lang/bin/python3.12 /var/runtime/bootstrap", ProcessState.SLEEPING, 151, 0.11),
+            (4807, "sh", "/bin/sh -c convert -resize 50% /tmp/in.png /tmp/out.png", ProcessState.SLEEPING, 6, 0.0),
+            (4808, "convert", "convert -resize 50% /tmp/in.png /tmp/out.png", ProcessState.RUNNING, 92, 1.9),
+            (4809, "sleep", "", ProcessState.ENDED, 0, 0.0),
+        )
+    )
     numbers = iter(range(1000))
 
     async def answer(request: Any) -> InvocationResult:
@@ -115,6 +126,16 @@ async def concurrency(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await opened(app, pilot, "r")
     app.screen.query_one("#reserved", Input).value = "5"
     app.screen.query_one("#provisioned", Input).value = "none"
+
+
+@SCENES.of(EnvironmentDetail)
+async def environment(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    engine = app.link.port
+    assert isinstance(engine, FakeEngine)
+    for number in range(3):
+        engine.run(f"{number}7c1", "hello", "e-1")
+    await app.frame()
+    app.open_environment("e-1")
 
 
 @SCENES.of(RampDialog)

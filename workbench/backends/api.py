@@ -16,10 +16,11 @@ from pathlib import Path
 from socket import socket
 from typing import Protocol
 
+from workbench.model.environments import Process
 from workbench.model.runtimes import RuntimeVersion
 
 #: (major, minor) of this contract. The engine refuses another major; minors add only what a capability gates.
-API_VERSION = (1, 2)
+API_VERSION = (1, 3)
 
 
 #: As much memory brings one vCPU (Lambda Developer Guide, "Configure Lambda function memory").
@@ -52,6 +53,7 @@ class Capabilities:
     late_code: an environment can be launched before it is known which function it will serve (since 1.2): where there
         are mounts, what is put into the host folders of `task` and `opt` afterwards appears inside; `resize` follows.
     boost: an environment has the share of the CPU of at least one vCPU until `settle` is called (since 1.2).
+    processes: what runs inside can be told, process by process (since 1.3).
     """
 
     isolation: bool
@@ -67,6 +69,7 @@ class Capabilities:
     images: bool = False
     boost: bool = False
     services: bool = False
+    processes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +227,12 @@ class Environment(Protocol):
 
     async def usage(self) -> Usage:
         """Measure now."""
+
+    async def processes(self) -> tuple[Process, ...]:
+        """What runs inside now, by pid, without what the sandbox itself needs; nothing after the end.
+
+        Asked only of backends with the capability, while a person looks, frozen or not.
+        """
 
     async def connect(self, port: int) -> socket:
         """Open a TCP connection to a port of 127.0.0.1 as seen from inside; the socket does not block.

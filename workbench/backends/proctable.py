@@ -155,16 +155,32 @@ def _table_linux() -> list[Row]:
         if not name.isdecimal():
             continue
         try:
-            rest = _stat(f"/proc/{name}/stat")
-            thread, told = int(name), rest
-            if rest[0] == b"Z" and int(rest[17]) > 1:  # its first thread has ended, and others go on
-                thread, told = _living(thread, rest)
+            thread, rest, lives = _look(int(name))
         except OSError:  # ended meanwhile
             continue
         ticks = sum(map(int, rest[11:15]))  # its own and those of children it waited for
-        cpu, rss, awake = ticks / _TICK, int(told[21]) * _PAGE, told[0] in (b"R", b"S")
+        cpu, rss, awake = ticks / _TICK, int(lives[21]) * _PAGE, lives[0] in (b"R", b"S")
         rows.append(Row(int(name), int(rest[1]), int(rest[2]), rss, cpu, thread, awake))
     return rows
+
+
+def told(pid: int) -> tuple[list[bytes], list[bytes]]:
+    """The fields of proc(5) from `state` on: of a process, and of a thread of it that runs still. Linux only.
+
+    Raises:
+        OSError: there is none.
+    """
+    _, rest, lives = _look(pid)
+    return rest, lives
+
+
+def _look(pid: int) -> tuple[int, list[bytes], list[bytes]]:
+    """The number of a thread that runs still, what is told of the process, and of that thread."""
+    rest = _stat(f"/proc/{pid}/stat")
+    if rest[0] == b"Z" and int(rest[17]) > 1:  # its first thread has ended, and others go on
+        thread, lives = _living(pid, rest)
+        return thread, rest, lives
+    return pid, rest, rest
 
 
 def _living(pid: int, rest: list[bytes]) -> tuple[int, list[bytes]]:

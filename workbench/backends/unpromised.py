@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from socket import socket
 
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError
 
 
@@ -20,6 +21,10 @@ class Unpromised:
     async def connect(self, port: int) -> socket:
         """Belongs to `connect`."""
         raise self._cannot("open connections into it")
+
+    async def processes(self) -> tuple[Process, ...]:
+        """Belongs to `processes`."""
+        raise self._cannot("tell which processes run in it")
 
     async def take_services(self) -> socket | None:
         """Belongs to `services`."""

@@ -13,7 +13,7 @@ from workbench.client.resources import ResourcePort
 from workbench.live.view import Delta, EngineStatus, Past
 from workbench.model.account import AccountSettings
 from workbench.model.cost import Costs
-from workbench.model.environments import Fault
+from workbench.model.environments import Fault, Process
 from workbench.model.forecast import Forecast, WhatIf
 from workbench.model.functions import Alias, FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.history import MAX_INVOCATIONS, InvocationRecord, PastInvocation
@@ -174,6 +174,16 @@ class EnginePort(ResourcePort, LayerPort, Protocol):
         Raises:
             ResourceNotFound: there is none.
             ResourceConflict: no runtime runs in it.
+        """
+
+    async def list_processes(self, environment: str) -> tuple[Process, ...]:
+        """The processes in an environment at this moment, by pid, without those that the sandbox itself needs.
+
+        Names and commands are the function's text: sanitise before they are shown.
+
+        Raises:
+            ResourceNotFound: there is none.
+            BackendError: its backend cannot tell.
         """
 
     # -- history

@@ -66,7 +66,7 @@ from workbench.model import file_systems
 from workbench.model.account import AccountSettings
 from workbench.model.attached import UpdateRuntimeOn
 from workbench.model.cost import Costs, costs
-from workbench.model.environments import Fault
+from workbench.model.environments import Fault, Process
 from workbench.model.errors import (
     BackendError,
     EngineGone,
@@ -691,6 +691,9 @@ class Engine(AttachedResources, AccountResources):
 
     async def inject_fault(self, environment: str, fault: Fault) -> None:
         await by_hand.fail(self._member(environment), fault)
+
+    async def list_processes(self, environment: str) -> tuple[Process, ...]:
+        return await self._member(environment).processes()
 
     def _member(self, environment: str) -> ExecutionEnvironment:
         for pool in self._pools():

@@ -30,7 +30,7 @@ from workbench.engine.sandbox import Contents, Sandbox
 from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
 from workbench.model import events as ev
-from workbench.model.environments import TRANSITIONS, EnvironmentState, Fault
+from workbench.model.environments import TRANSITIONS, EnvironmentState, Fault, Process
 from workbench.model.errors import BackendError, WorkbenchError
 from workbench.model.functions import FunctionVersion
 from workbench.model.invocations import InvocationStatus
@@ -622,6 +622,14 @@ class ExecutionEnvironment:
         self.extensions.frozen(False)
         if self.state is EnvironmentState.FROZEN and self._journal.invocation is None:
             self._enter(EnvironmentState.IDLE, reason)
+
+    async def processes(self) -> tuple[Process, ...]:
+        """What runs inside now.
+
+        Raises:
+            WorkbenchError: the backend cannot say, or could not.
+        """
+        return await self._sandbox.processes()
 
     async def signal_runtime(self, number: int) -> bool:
         """Send a signal to the runtime; False when none runs."""

@@ -7,9 +7,11 @@ from socket import socket
 from typing import Any, TypeVar
 
 from workbench.backends.api import Environment, EnvironmentSpec, Exited, Layout, ProcessExited, ProcessSpec, Usage
+from workbench.model.environments import Process, ProcessState
 from workbench.model.errors import BackendError
 
 T = TypeVar("T")
+_OF_A_PROCESS = {"pid": int, "name": str, "command": str, "state": ProcessState, "memory": int, "cpu_seconds": float}
 _CALLS = ("start", "signal", "usage", "events", "stop")
 
 
@@ -54,6 +56,14 @@ class GuardedEnvironment:
         usage = believed(self._backend, "usage", await self._environment.usage(), Usage)
         believed(self._backend, "usage", usage.peak_memory, int)
         return usage
+
+    async def processes(self) -> tuple[Process, ...]:
+        told = believed(self._backend, "processes", await self._environment.processes(), tuple)
+        for process in told:
+            believed(self._backend, "processes", process, Process)
+            for name, kind in _OF_A_PROCESS.items():
+                believed(self._backend, f"processes.{name}", getattr(process, name), kind)
+        return told
 
     async def connect(self, port: int) -> socket:
         return believed(self._backend, "connect", await self._environment.connect(port), socket)

@@ -30,6 +30,7 @@ from workbench.engine.registrations import external_extensions
 from workbench.engine.spare import SMALLEST, Spare
 from workbench.engine.trees import Tree
 from workbench.engine.variables import runtime_variables
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError, NoWorkingDirectory
 from workbench.model.functions import FunctionVersion
 from workbench.model.names import Account
@@ -435,6 +436,18 @@ class Sandbox:
             usage = await self._host.call("measure", self._environment.usage(), seconds)
             self._measured = self._clock.monotonic_ns()
             self.max_memory_mb = max(self.max_memory_mb, -(-usage.peak_memory // 1_048_576))
+
+    async def processes(self) -> tuple[Process, ...]:
+        """What runs inside now; nothing while there is no sandbox.
+
+        Raises:
+            WorkbenchError: the backend cannot say, or could not.
+        """
+        if not self._host.capabilities.processes:
+            raise BackendError(f"backend '{self._host.name}' cannot tell here which processes its environments have")
+        if self._environment is None or self._closed:
+            return ()
+        return await self._host.call("tell its processes", self._environment.processes(), 5)
 
     async def settle(self) -> None:
         """INIT is over: the share of the CPU is the memory's from now on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -39,6 +40,37 @@ class Fault(StrEnum):
     CRASH = "crash"
     SEGFAULT = "segfault"
     STALL = "stall"
+
+
+class ProcessState(StrEnum):
+    """What the kernel says that a process does (proc(5)).
+
+    `waiting` cannot be interrupted, mostly for a disk; `stopped` is by a signal or a debugger; `ended` is a zombie: its
+    parent has not asked for its end.
+    """
+
+    RUNNING = "running"
+    SLEEPING = "sleeping"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process in an environment, now.
+
+    `pid` is the host's number of it, `name` the kernel's name, `command` its arguments with spaces between (empty for
+    one that has ended). Both are what the function made of them: hostile text. `memory` is resident, in bytes, with
+    what it shares with others; `cpu_seconds` is since its start.
+    """
+
+    pid: int
+    name: str
+    command: str
+    state: ProcessState
+    memory: int
+    cpu_seconds: float
 
 
 _PLACEABLE = frozenset({EnvironmentState.IDLE, EnvironmentState.FROZEN})

@@ -31,6 +31,7 @@ from workbench.backends.api import (
     ProcessSpec,
     Usage,
 )
+from workbench.model.environments import Process, ProcessState
 from workbench.model.errors import BackendError, RuntimeUnavailable
 from workbench.model.runtimes import InstalledRuntime, RuntimeVersion
 
@@ -283,6 +284,16 @@ class FakeEnvironment:
     async def usage(self) -> Usage:
         return Usage(peak_memory=self._backend.peak_memory, cpu_seconds=0.0)
 
+    async def processes(self) -> tuple[Process, ...]:
+        """Those whose program runs still, under numbers of their own."""
+        return tuple(
+            Process(
+                pid=number, name="fake", command="fake runtime", state=ProcessState.SLEEPING, memory=0, cpu_seconds=0.0
+            )
+            for number, task in self._processes.items()
+            if not task.done()
+        )
+
     async def events(self) -> AsyncIterator[ProcessExited | Exited]:
         while True:
             event = await self._events.get()
@@ -349,6 +360,7 @@ class FakeBackend:
             networks=frozenset({Network.NONE}),
             connect=True,
             late_code=True,
+            processes=True,
         )
         self.listeners = listeners
         self.program = program

@@ -10,7 +10,7 @@ from contextlib import suppress
 from socket import SO_ERROR, SOL_SOCKET, socket
 from typing import Any, Protocol
 
-from workbench.backends import process, proctable
+from workbench.backends import process, processes, proctable
 from workbench.backends.api import (
     MB_OF_A_VCPU,
     EnvironmentSpec,
@@ -24,6 +24,7 @@ from workbench.backends.api import (
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.backends.proctable import MemoryWatch, Row, Watched
 from workbench.backends.streams import EventStream
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError, NoWorkingDirectory
 
 #: What a sandbox may use beyond MemorySize: init, other processes that are not the function's, the kernel's tables.
@@ -204,6 +205,10 @@ class BoxEnvironment:
         peak = min(self._watched.peak, self._memory_size)
         return Usage(peak_memory=peak, cpu_seconds=sum(row.cpu for row in rows))
 
+    async def processes(self) -> tuple[Process, ...]:
+        """Those in the cgroup, else the family of the sandbox's init."""
+        return await asyncio.to_thread(self._processes_now) if self._last_usage is None else ()
+
     def events(self) -> AsyncIterator[ProcessExited | Exited]:
         """Yield each process's end, then `Exited`."""
         return self._stream.events()
@@ -264,6 +269,13 @@ class BoxEnvironment:
     @property
     def _freezer(self) -> Cgroup | None:
         return self._group if self._group is not None and self._group.can(Role.FREEZE) else None
+
+    def _processes_now(self) -> tuple[Process, ...]:
+        init = self._box.init
+        inside = self._group.pids() if self._group is not None else []
+        if not inside:  # there is none, or it is not for us to see
+            inside = [row.pid for row in proctable.family(proctable.table(), [init])]
+        return processes.told(set(inside) - self._box.own_pids)
 
     def _held(self) -> int:
         """What the kernel's limit, in which /tmp has its room, does not bound: memory that is no file's content."""

@@ -11,8 +11,9 @@ import uuid
 from contextlib import suppress
 
 from workbench.backends.api import Exited, ExitReason, Network
+from workbench.model.environments import Process
 from workbench.model.errors import BackendError
-from workbench.testing.kit import PATIENCE, NotConforming, Running, Subject, check, check_if, expect, in_time
+from workbench.testing.kit import PATIENCE, SLEEP, NotConforming, Running, Subject, check, check_if, expect, in_time
 
 _BUSY = "print('up', flush=True)\nwhile True: pass"
 
@@ -66,6 +67,27 @@ async def usage_is_measured(subject: Subject) -> None:
         await program.output.line()
         peak = (await in_time(running.environment.usage(), "usage")).peak_memory >> 20
         expect(25 <= peak <= 128, f"a process that holds 30 MB is measured as {peak} MB")
+
+
+@check_if(lambda has: has.processes)
+async def processes_are_told(subject: Subject) -> None:
+    mark = f"# {uuid.uuid4().hex}"
+
+    async def told(running: Running) -> tuple[Process, ...]:
+        return await in_time(running.environment.processes(), "processes")
+
+    async with subject.environment() as running, subject.environment() as other:
+        program = await running.start(f"import os; os.fork()\n{SLEEP} {mark}")
+        for _ in range(2):
+            await program.output.line()
+        processes = await told(running)
+        family = [one for one in processes if mark in one.command]
+        expect(len(family) == 2, f"a process and its child are told as {processes}")
+        sound = all(one.pid > 0 and one.memory > 0 and one.cpu_seconds >= 0 for one in family)
+        expect(sound, f"processes are told with figures that cannot be: {family}")
+        expect(not await told(other), "an environment is told the processes of another")
+        await in_time(running.environment.stop(0), "stop")
+        expect(not await told(running), "processes are told after the end")
 
 
 @check_if(lambda has: has.own_network)

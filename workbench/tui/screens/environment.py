@@ -1,16 +1,19 @@
-"""One execution environment: what it is, the states it went through, what it logged; and what can be done to it."""
+"""One execution environment: what it is, its states so far, what runs in it, its log; and what can be done to it."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import Any
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
 from workbench.live.view import EnvironmentView, LogView
 from workbench.model.environments import EnvironmentState as State
+from workbench.model.environments import Process
+from workbench.model.errors import ResourceNotFound
 from workbench.model.text import one_line
 from workbench.tui.commands import environments, main
 from workbench.tui.commands.base import bindings
@@ -20,9 +23,12 @@ from workbench.tui.mirror import Changed
 from workbench.tui.screens.dialog import Dialog
 from workbench.tui.widgets.facts import Fact, Facts
 from workbench.tui.widgets.panel import Panel
+from workbench.tui.widgets.processes import process_table, together
 
 #: Lines of its log that are shown.
 _LINES = 200
+#: How old what is shown of its processes may become, in nanoseconds.
+_FRESH = 1_000_000_000
 _COMMANDS = (main.Kill, main.Freeze, main.Fault, environments.GoFunction, main.Export)
 _COLOURS = {
     State.CREATING: "$text-accent",
@@ -43,17 +49,24 @@ class EnvironmentDetail(Dialog[None]):
     EnvironmentDetail {
         & > .box { width: 110; height: 92%; padding: 0; background: $background; }
         #history { height: auto; max-height: 9; }
+        #processes { height: auto; max-height: 9; }
         #log { height: 1fr; }
+        &.-short #history, &.-short #processes { max-height: 6; }
     }
     """
     BINDINGS = bindings(*_COMMANDS)
     AUTO_FOCUS = "#log"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
 
     def __init__(self, view: EnvironmentView) -> None:
         super().__init__()
         self._view = view
         #: Lines came that the panel does not show.
         self._stale = True
+        self._processes: tuple[Process, ...] = ()
+        #: When they were asked for last, on the engine's clock; and whether the answer is still to come.
+        self._asked = -_FRESH
+        self._asking = False
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
@@ -65,6 +78,7 @@ class EnvironmentDetail(Dialog[None]):
         with box:
             yield Facts()
             yield Panel("History", id="history")
+            yield Panel("Processes", id="processes")
             yield Panel("Log", id="log")
 
     def on_mount(self) -> None:
@@ -85,6 +99,40 @@ class EnvironmentDetail(Dialog[None]):
             text = f"idle, busy and frozen take turns after that: {plural(view.invocations, 'invocation')} so far"
             lines.append(Content.styled(text, "$foreground 50%"))
         self.query_one("#history", Panel).write(Content("\n").join(lines))
+        if view.state.final:
+            self._say_of_processes("It has ended: nothing of it runs.")
+        elif not self._asking and mirror.now - self._asked >= _FRESH:
+            self._asking, self._asked = True, mirror.now
+            self._ask()
+
+    @work(group="processes")
+    async def _ask(self) -> None:
+        """Have the engine tell what runs in it, and show that."""
+        try:
+            self._processes = await self.workbench.link.port.list_processes(self._view.id)
+        except ResourceNotFound:
+            self._say_of_processes("The engine has it no longer.")
+        except Exception as error:
+            self._say_of_processes(str(error))
+        else:
+            self._draw_processes()
+        finally:
+            self._asking = False
+
+    def _draw_processes(self) -> None:
+        if not self.is_mounted or self._view.state.final:
+            return
+        processes = self._processes
+        if not processes:
+            self._say_of_processes("Nothing runs in it.")
+            return
+        panel = self.query_one("#processes", Panel)
+        panel.draw(lambda width: process_table(processes, width), together(processes))
+
+    def _say_of_processes(self, words: str) -> None:
+        self._processes = ()
+        if self.is_mounted:
+            self.query_one("#processes", Panel).write(Content.styled(one_line(words), "$foreground 50%"))
 
     def _log(self) -> list[LogView]:
         """Its lines that are kept, the oldest first."""
@@ -108,7 +156,7 @@ class EnvironmentDetail(Dialog[None]):
             self.call_after_refresh(panel.scroll_end, animate=False)
 
     def document(self) -> dict[str, Any]:
-        return {"Environment": self._view, "Logs": self._log()}
+        return {"Environment": self._view, "Processes": self._processes, "Logs": self._log()}
 
     # -- commands
     def action_kill(self) -> None:
