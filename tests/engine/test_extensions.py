@@ -491,7 +491,7 @@ async def test_without_a_subscriber_nothing_is_listened_to(tmp_path: Path) -> No
     async with world(tmp_path / "state") as made:
         await made.create()
         await made.invoke()
-        (pool,) = made.engine._tables.pools.values()
+        (pool,) = made.engine._pools.all()
         (environment,) = pool.members.values()
         assert environment._journal.subscribers == []
 

@@ -797,7 +797,7 @@ async def test_a_seeded_draw_splits_exactly(aliased: World) -> None:
 
 @pytest.mark.parametrize("weight", [0.1, 0.5])
 async def test_an_unseeded_draw_keeps_its_weight_within_five_sigma(aliased: World, weight: float) -> None:
-    aliased.engine._random = random.Random()
+    aliased.engine._dispatcher._random = random.Random()
     await aliased.engine.create_alias("f", "live", "1", weights={"2": weight})
     counted: Counter[str | None] = Counter()
     for _ in range(20):

@@ -270,7 +270,7 @@ async def test_a_deadline_is_its_own_invocation_s_whatever_comes_in_the_same_mom
         await made.create(timeout=1)
         first = made.submit(payload=b"1", logs=False)
         await made.clock.settle()
-        (pool,) = made.engine._tables.pools.values()
+        (pool,) = made.engine._pools.all()
         (busy,) = pool.members.values()
         # The deadline passes, and before the engine gets round to it, the runtime answers and another call comes.
         busy._timed_out()

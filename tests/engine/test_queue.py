@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.world import InlineThread, World, world
+from workbench.engine.decide import Tables
 from workbench.engine.endings import MAX_AGE_SECONDS, Rules
 from workbench.engine.queue import EventQueue
 from workbench.model.errors import (
@@ -24,8 +25,9 @@ from workbench.model.errors import (
     TooManyRequests,
     WorkbenchError,
 )
+from workbench.model.events import Metric
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
-from workbench.model.names import FunctionRef
+from workbench.model.names import Account, FunctionRef
 from workbench.model.outcomes import Ending
 from workbench.testing.clock import VirtualClock
 from workbench.testing.fakes import FakeRuntime
@@ -353,7 +355,10 @@ class Alone:
         self.told: list[Ending] = []
         store: Any = self.store
         endings: Any = self
-        self.queue = EventQueue(self.clock, store, InlineThread(store), self.submit, self.spawn, endings)
+        thread = InlineThread(store)
+        self.queue = EventQueue(
+            Tables(Account()), self.clock, store, thread, self.submit, self.spawn, endings, self.count
+        )
 
     def rules(self, event: QueuedEvent) -> Rules:
         return self.rule
@@ -361,7 +366,10 @@ class Alone:
     async def tell(self, ending: Ending) -> None:
         self.told.append(ending)
 
-    def submit(self, event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+    def count(self, function: str, qualifier: str | None, metric: Metric, value: float) -> None:
+        """Whose metrics they are is the engine's business."""
+
+    def submit(self, request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
         outcome = self.outcomes[min(len(self.times), len(self.outcomes) - 1)]
         self.times.append(self.clock.monotonic_ns() / 1e9)
         if outcome == "throttle":
@@ -464,9 +472,9 @@ async def test_a_success_while_the_engine_ends_is_not_delivered_again() -> None:
     alone.queue.closed = False
     real = alone.submit
 
-    def closing(event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+    def closing(request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
         alone.queue.closed = True
-        return real(event)
+        return real(request, request_id)
 
     alone.queue._submit = closing
     await alone.clock.settle()
@@ -478,11 +486,11 @@ async def test_what_failed_while_the_engine_ended_is_kept_as_it_was(outcome: str
     alone = Alone([outcome])
     event = alone.event(attempts=1)
     alone.store.put_event(event)
-    real: Callable[[QueuedEvent], asyncio.Future[InvocationResult]] = alone.submit
+    real = alone.submit
 
-    def closing(event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+    def closing(request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
         alone.queue.closed = True
-        return real(event)
+        return real(request, request_id)
 
     alone.queue._submit = closing
     alone.queue.load([event])
@@ -498,11 +506,11 @@ async def test_an_error_of_a_kind_of_its_own_is_one_of_the_system() -> None:
     alone = Alone(["success"])
     real = alone.submit
 
-    def strange(event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+    def strange(request: InvokeRequest, request_id: str) -> asyncio.Future[InvocationResult]:
         if not alone.times:
             alone.times.append(0)
             raise Strange("what?")
-        return real(event)
+        return real(request, request_id)
 
     alone.queue._submit = strange
     await alone.queue.put(alone.event())

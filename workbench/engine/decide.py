@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from workbench.engine.rates import Rates
 from workbench.model.attached import NOTHING, Attached
 from workbench.model.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
 from workbench.model.functions import Alias, FunctionState, FunctionVersion
 from workbench.model.names import LATEST, Account, FunctionRef
-
-if TYPE_CHECKING:
-    from workbench.engine.environment import ExecutionEnvironment
 
 #: Requests a second that a function may have for each unit of its concurrency (Lambda Developer Guide, "Understanding
 #: Lambda function scaling", "Understanding concurrency and requests per second").
@@ -81,21 +78,8 @@ class Tables:
     busy: Counter[str] = field(default_factory=Counter)
     claimants: dict[str, Function] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
-    #: Why the last environment of a function's version ended.
-    last_ends: dict[tuple[str, str], str] = field(default_factory=dict)
-    pools: dict[PoolKey, Pool[ExecutionEnvironment]] = field(default_factory=dict)
     scaling: Rates = field(default_factory=lambda: Rates(10))
     requests: Rates = field(default_factory=lambda: Rates(1))
-
-
-#: Name, version, revision, runtime version, backend, and the tenant where a function keeps tenants apart: no
-#: environment serves two of any.
-PoolKey = tuple[str, str, str, str | None, str, str | None]
-
-
-def pool_key(version: FunctionVersion, backend: str, tenant: str | None) -> PoolKey:
-    """The pool of a version's environments on a backend."""
-    return version.name, version.version, version.revision_id, version.runtime_version, backend, tenant
 
 
 def check_tenant(version: FunctionVersion, tenant: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import uuid
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,6 @@ class Services:
     account: Account
     prepare: Callable[[FunctionVersion, BackendHost], Coroutine[Any, Any, Contents]]
     released: Callable[[Invocation], None]
-    replace: Callable[[Invocation], None]
     ended: Callable[[ExecutionEnvironment], None]
     freeze_after: float
     spares: Spares
@@ -126,7 +126,9 @@ class ExecutionEnvironment:
         self.bare = False
         self._init_ms: float | None = None
         self._reply: Callable[[NextEvent], None] | None = None
+        #: The invocation that it is promised to next, and who hears of it if the promise cannot be kept.
         self._claim: Invocation | None = None
+        self._promise_broken: Callable[[Invocation], None]
         self._concluding = False
         self._gone = False
         self._waiting: Timer | None = None
@@ -363,11 +365,11 @@ class ExecutionEnvironment:
         else:
             self._deliver(invocation)
 
-    def claim(self, invocation: Invocation) -> None:
-        """Promise an environment that is about to finish to the next invocation."""
+    def claim(self, invocation: Invocation, broken: Callable[[Invocation], None]) -> None:
+        """Promise an environment that is about to finish to the next invocation. `broken` hears if it ends before."""
         self.pool.finishing.remove(self)
         invocation.environment = self.id
-        self._claim = invocation
+        self._claim, self._promise_broken = invocation, broken
 
     def disclaim(self, invocation: Invocation) -> bool:
         """Take the promise back; False when the invocation has the environment already."""
@@ -768,7 +770,7 @@ class ExecutionEnvironment:
             self._enter(final, reason)
             self._services.ended(self)
             if claim is not None:
-                self._services.replace(claim)
+                self._promise_broken(claim)
             if not self._stopped.done():
                 self._stopped.set_result(None)
 
@@ -807,6 +809,11 @@ class ExecutionEnvironment:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+
+def new_environment_id() -> str:
+    """A name that no other environment has."""
+    return f"e-{uuid.uuid4().hex[:8]}"
 
 
 def _withhold(event: NextEvent) -> None:

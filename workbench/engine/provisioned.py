@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from workbench.engine.backend_host import BackendHost
+from workbench.engine.backends import Backends
 from workbench.engine.decide import REQUESTS_PER_SECOND, Function, Pool, Tables, admit_ahead
-from workbench.engine.environment import ExecutionEnvironment, Services
+from workbench.engine.environment import ExecutionEnvironment, Services, new_environment_id
 from workbench.engine.rates import Rates
 from workbench.model import events as ev
 from workbench.model.attached import Provisioned, ProvisionedStatus
@@ -53,17 +52,13 @@ class ProvisionedEnvironments:
         self,
         tables: Tables,
         services: Services,
-        host: Callable[[FunctionVersion], Awaitable[BackendHost]],
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
-        new_id: Callable[[], str],
+        backends: Backends,
         surrender: Callable[[str], None],
     ) -> None:
         """`surrender` hears of an environment that is no longer one of them while it has an invocation."""
         self._tables = tables
         self._services = services
-        self._host = host
-        self._spawn = spawn
-        self._new_id = new_id
+        self._backends = backends
         self._surrender = surrender
         self._fleets: dict[tuple[str, str], _Fleet] = {}
         #: Requests in a second, by version.
@@ -139,14 +134,14 @@ class ProvisionedEnvironments:
         if here > fleet.wanted:
             self._dismiss(fleet, here - fleet.wanted)
         for _ in range(fleet.wanted - here):
-            identity = self._new_id()
+            identity = new_environment_id()
             fleet.states[identity] = EnvironmentState.CREATING
-            self._spawn(self._boot(fleet, identity))
+            self._services.spawn(self._boot(fleet, identity))
         self._check(fleet)
 
     async def _boot(self, fleet: _Fleet, identity: str) -> None:
         try:
-            host = await self._host(fleet.version)
+            host = await self._backends.open(self._backends.name(fleet.version))
         except Exception:
             self._lost(fleet, identity)
             raise

@@ -16,7 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.engine.clock import Clock
+from workbench.engine.decide import Tables, check_tenant, route
 from workbench.engine.endings import Endings
+from workbench.engine.invocation import new_request_id, new_trace_id
 from workbench.engine.ports import Store, StoreThread
 from workbench.model.errors import (
     ApiError,
@@ -26,7 +28,9 @@ from workbench.model.errors import (
     TooManyRequests,
     WorkbenchError,
 )
-from workbench.model.invocations import InvocationResult, QueuedEvent
+from workbench.model.events import Metric
+from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType, InvokeRequest, QueuedEvent
+from workbench.model.names import FunctionRef
 from workbench.model.outcomes import Condition, Ending
 
 RETRY_SECONDS = (60.0, 120.0)
@@ -35,23 +39,30 @@ _log = logging.getLogger("workbench.queue")
 
 
 class EventQueue:
-    """Every accepted event is in the store until it has been delivered or given up."""
+    """Every accepted event is in the store until it has been delivered or given up.
+
+    `submit` begins an invocation under a request id, or raises why it cannot; `count` tells of a metric.
+    """
 
     def __init__(
         self,
+        tables: Tables,
         clock: Clock,
         store: Store,
         thread: StoreThread,
-        submit: Callable[[QueuedEvent], asyncio.Future[InvocationResult]],
+        submit: Callable[[InvokeRequest, str], asyncio.Future[InvocationResult]],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         endings: Endings,
+        count: Callable[[str, str | None, Metric, float], None],
     ) -> None:
+        self._tables = tables
         self._clock = clock
         self._store = store
         self._thread = thread
         self._submit = submit
         self._spawn = spawn
         self._endings = endings
+        self._count = count
         self._pending = 0
         #: Throttled events by function, the one that has waited longest first.
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
@@ -64,8 +75,31 @@ class EventQueue:
         for event in events:
             self._begin(event)
 
+    async def accept(self, request: InvokeRequest) -> InvocationResult:
+        """Make an event of an asynchronous invocation, and `put` it.
+
+        Raises:
+            ResourceNotFound, ResourceConflict, InvalidParameterValue: it leads to no version that can be invoked.
+            StateError: it cannot be written.
+        """
+        ref = request.function
+        check_tenant(route(self._tables, ref, 0.0), request.tenant_id)
+        event = QueuedEvent(
+            request_id=new_request_id(),
+            function=ref.name,
+            qualifier=ref.qualifier,
+            payload=request.payload,
+            trace_id=request.trace_id or new_trace_id(),
+            backend=request.backend,
+            tenant_id=request.tenant_id,
+            accepted=self._clock.time(),
+        )
+        await self.put(event)
+        self._count(ref.name, ref.qualifier, Metric.ASYNC_EVENTS_RECEIVED, 1)
+        return InvocationResult(request_id=event.request_id, status=InvocationStatus.WAITING, trace_id=event.trace_id)
+
     async def put(self, event: QueuedEvent) -> None:
-        """Accept an event; it is durable when this returns."""
+        """Take an event; it is durable when this returns."""
         await self._thread.run(self._store.put_event, event)
         self._begin(event)
 
@@ -116,7 +150,7 @@ class EventQueue:
             try:
                 if rules.off:
                     raise TooManyRequests("ReservedFunctionConcurrentInvocationLimitExceeded")
-                result, refusal = await self._submit(event), None
+                result, refusal = await self._invoke(event), None
             except ResourceNotFound as error:
                 _log.warning("event %s dropped: %s", event.request_id, error)
                 self._endings.dropped(event)
@@ -157,6 +191,20 @@ class EventQueue:
         self._pending -= 1
         if self._pending == 0:
             self._empty.set()
+
+    def _invoke(self, event: QueuedEvent) -> asyncio.Future[InvocationResult]:
+        request = InvokeRequest(
+            function=FunctionRef(event.function, event.qualifier),
+            payload=event.payload,
+            type=InvocationType.EVENT,
+            trace_id=event.trace_id,
+            backend=event.backend,
+            tenant_id=event.tenant_id,
+        )
+        answer = self._submit(request, event.request_id)
+        age = (self._clock.time() - event.accepted) * 1000
+        self._count(event.function, event.qualifier, Metric.ASYNC_EVENT_AGE, age)
+        return answer
 
     async def _end(
         self,

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from workbench.engine.clock import Clock
 from workbench.engine.decide import Tables
 from workbench.engine.ports import Runtimes, Store, StoreThread
 from workbench.model.attached import UpdateRuntimeOn
-from workbench.model.errors import UsageError
+from workbench.model.errors import InvalidParameterValue, UsageError
 from workbench.model.functions import FunctionVersion
 from workbench.model.runtimes import RuntimeOverview, RuntimeRollout, RuntimeVersion
 
@@ -107,7 +107,7 @@ class Rollouts:
     async def overview(self, runtime: str) -> RuntimeOverview:
         """One runtime as people are shown it; what is installed is looked for again."""
         record, deprecation = self._records.get(runtime), self._runtimes.deprecation(runtime)
-        today = datetime.fromtimestamp(self._clock.time(), UTC).date()
+        today = self._today()
         versions, found = await self._runtimes.installed(runtime), self._runtimes.look(runtime)
         first = await self._runtimes.first(runtime) if record is None else None
         return RuntimeOverview(
@@ -131,6 +131,24 @@ class Rollouts:
             ]
         )
 
+    def check(self, runtime: str, *, update: bool = False) -> None:
+        """May a function be given this runtime, or with `update` be updated while it keeps it? An image has none.
+
+        Raises:
+            UsageError: there is no such runtime.
+            InvalidParameterValue: it is too old.
+        """
+        known = self._runtimes.known()
+        if not runtime or (update and runtime not in known):
+            return
+        if runtime not in known:
+            raise UsageError(f"there is no runtime '{runtime}'; known: {', '.join(known)}")
+        if self._runtimes.blocked(runtime, self._today(), update=update):
+            raise InvalidParameterValue(
+                f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda "
+                "functions. We recommend you use a supported runtime while creating or updating functions."
+            )
+
     async def boot(self, version: FunctionVersion) -> RuntimeVersion:
         """The runtime version that an environment of a function's version gets.
 
@@ -149,6 +167,9 @@ class Rollouts:
         if arn != had:
             self._spawn(self._move(version.name, version.version, runtime, arn, _GONE))
         return await self._runtimes.resolve(runtime, arn)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.time(), UTC).date()
 
     async def _begin(self, record: RuntimeRollout, before: RuntimeRollout | None) -> None:
         """Write a record, and roll it out unless no function can have had another version."""
