@@ -115,6 +115,17 @@ async def test_a_notice_is_there_once_when_a_dialog_opens_above_it(open_face, en
         assert face.text.count("is said once") == 1
 
 
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_a_notice_covers_none_of_the_header_s_figures(open_face, engine, size):
+    async with open_face(size) as face:
+        before = face.lines[:2]
+        assert "inv/s" in before[1]
+        face.app.say("Its last words, which take two lines of a notice that is forty columns wide.", title="Notice")
+        await face.pilot.pause()
+        assert "Its last words" in face.text
+        assert face.lines[:2] == before
+
+
 async def test_kill_asks_first(open_face, engine):
     engine.warm("e-1", "hello")
     async with open_face() as face:

@@ -14,6 +14,7 @@ from workbench.model.errors import EngineGone, ResourceNotFound, TooManyRequests
 from workbench.model.invocations import InvocationResult, InvocationStatus, InvocationType
 from workbench.tui.load import Class, Load, Plan, histogram, percentiles
 from workbench.tui.order import Order
+from workbench.tui.widgets.load_facts import load_facts
 
 
 def order(event: str = "{}", qualifier: str | None = None) -> Order:
@@ -132,6 +133,22 @@ def test_a_histogram_has_every_duration_in_one_of_few_classes():
     for found in classes:
         assert found.count == sum(found.low <= duration < found.high for duration in durations)
     assert all(one.high == other.low for one, other in pairwise(classes))
+
+
+@pytest.mark.parametrize(
+    ("width", "ran"),
+    [
+        (74, ["ran   p50 888 ms  p95 1m01s  p99 1m01s  max 1m01s"]),
+        (42, ["ran   p50 888 ms  p95 1m01s", "      p99 1m01s  max 1m01s"]),
+        (16, ["ran   p50 888 ms", "      p95 1m01s", "      p99 1m01s", "      max 1m01s"]),
+    ],
+)
+def test_figures_go_on_below_one_another_where_there_is_no_room(width, ran):
+    load = Load(Plan(order(), count=4))
+    load.durations = [3.0, 888.0, 888.0, 61_000.0]
+    lines = load_facts(load, width).plain.splitlines()
+    begins = lines.index(ran[0])
+    assert lines[begins : begins + len(ran) + 1] == [*ran, ""]
 
 
 def test_words_in_double_braces_are_filled_anew_each_time():

@@ -123,6 +123,11 @@ async def question(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     app.ask_kill(next(view.id for view in app.mirror.environments.values() if not view.state.final))
 
 
+@SCENES.of(MainScreen)
+async def notice(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    app.say('{"message": "Hello, Ada!"}', title="✓ hello ok  38 ms", timeout=3600)
+
+
 @SCENES.of(Help)
 async def help_(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await pilot.press("question_mark")

@@ -31,10 +31,12 @@ class Banner(Static):
 
     def sync(self, link: Link, *, starting: bool, startable: bool) -> None:
         """Come up when the engine is lost, with what can be done and the reason; go when it is back."""
-        self.set_class(link.state is LinkState.LOST, "-shown")
+        lost = link.state is LinkState.LOST
+        self.set_class(lost, "-shown")
+        self.screen.set_class(lost, "-lost")
         if starting:
             self.update(Content("… the engine is being started again"))
-        elif link.state is LinkState.LOST:
+        elif lost:
             offer = f" · {key_of(self, StartEngine)} starts it again" if startable else ""
             reason = f"   {one_line(link.reason)}" if link.reason else ""
             self.update(Content.assemble(f"✗ engine does not answer; trying again{offer}", (reason, "not bold")))

@@ -33,8 +33,7 @@ def load_facts(load: Load, width: int) -> Content:
     if load.durations:
         names = ("p50", "p95", "p99", "max")
         figures = zip(names, percentiles(load.durations, 50, 95, 99, 100), strict=True)
-        ran_for = _spaced([(name, milliseconds(value), "bold") for name, value in figures])
-        lines.append(Content.assemble(("ran   ", _DIM), ran_for))
+        lines += _flowing("ran   ", [(name, milliseconds(value), "bold") for name, value in figures], width)
         lines += [Content(""), *_bars(load, width)]
     if load.versions:
         ran = sum(load.versions.values())
@@ -42,7 +41,8 @@ def load_facts(load: Load, width: int) -> Content:
             (f"v{name}" if name.isdigit() else name, f"{number(count)} ({share(count, ran)})", "bold")
             for name, count in sorted(load.versions.items())
         ]
-        lines += [Content(""), _spaced([*split, ("cold", number(load.cold), "bold $text-accent" if load.cold else "")])]
+        cold = ("cold", number(load.cold), "bold $text-accent" if load.cold else "")
+        lines += [Content(""), *_flowing("", [*split, cold], width)]
     for text, count in load.failures.most_common(_NAMED):
         lines.append(Content.assemble((f"✗ {number(count)} ", "bold $text-error"), sanitize(text)))
     return Content("\n").join(lines)
@@ -116,6 +116,18 @@ def _spaced(facts: list[tuple[str, str, str]]) -> Content:
         if value:
             parts.append(Content.assemble((f"{name} " if name else "", _DIM), (value, style)))
     return Content("  ").join(parts)
+
+
+def _flowing(label: str, facts: list[tuple[str, str, str]], width: int) -> list[Content]:
+    """Facts side by side, in lines of even numbers of them where one line has no room; the others below the first."""
+    for rows in range(1, len(facts) + 1):
+        each = -(-len(facts) // rows)
+        lines = [_spaced(facts[at : at + each]) for at in range(0, len(facts), each)]
+        if len(label) + max(line.cell_length for line in lines) <= width:
+            break
+    return [
+        Content.assemble((label if number == 0 else " " * len(label), _DIM), line) for number, line in enumerate(lines)
+    ]
 
 
 def summary(load: Load) -> str:
