@@ -1,8 +1,9 @@
 """One execution environment: its states, its side of the Runtime API, and what its phases lead to.
 
-INIT and INVOKE are told in `init` and `invoke`; what an environment says, in `journal`. Everything here runs on the
-engine's loop. Source of the phases and of what a failure looks like to the caller: Lambda Developer Guide,
-"Understanding the Lambda execution environment lifecycle", and the Runtime API reference.
+INIT and INVOKE are told in `init` and `invoke`, its sleep in `freezer`, the end of its runtime's process in
+`runtime_end`; what an environment says, in `journal`. Everything here runs on the engine's loop. Source of the phases
+and of what a failure looks like to the caller: Lambda Developer Guide, "Understanding the Lambda execution environment
+lifecycle", and the Runtime API reference.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from workbench.engine.by_hand import SIGNALS
 from workbench.engine.clock import Clock, Timer
 from workbench.engine.decide import Pool
 from workbench.engine.extensions import Extensions, ShutdownReason
+from workbench.engine.freezer import Freezer
 from workbench.engine.init import Init
 from workbench.engine.invocation import Invocation, error_payload, exited, timed_out
 from workbench.engine.invoke import Invoke
 from workbench.engine.journal import Journal
 from workbench.engine.parts import Failure, Parts, process_failure
 from workbench.engine.ports import Answer, ListenerFactory, NextEvent, ResponseSink, ServicesRelay
+from workbench.engine.runtime_end import RuntimeEnd
 from workbench.engine.sandbox import Contents, Sandbox
 from workbench.engine.spare import Spare
 from workbench.engine.spares import Spares
@@ -38,12 +41,8 @@ from workbench.model.invocations import InvocationStatus
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType, InitPhase
 
-#: How long the end of a process waits for what the process had posted before to be read.
-_EXIT_SECONDS = 0.2
 #: How long the end of an invocation that failed waits for a last figure of its memory.
 _LAST_MEASURE_SECONDS = 0.1
-#: The runtime's part of the time that SHUTDOWN has.
-_RUNTIME_SHARE = 0.3
 _INIT_PHASES = {InitPhase.INIT: "init", InitPhase.INVOKE: "init in invoke"}
 
 
@@ -113,13 +112,18 @@ class ExecutionEnvironment:
             sandbox=self._sandbox,
             extensions=self.extensions,
         )
+        self._freezer = Freezer(
+            self._parts,
+            services.freeze_after,
+            host.capabilities.freeze,
+            self._resting,
+            lambda: self._enter(EnvironmentState.FROZEN, "no invocation"),
+            self._fail,
+        )
+        self._runtime_end = RuntimeEnd(self._parts, self._runtime_ended)
         #: The INIT or the INVOKE that is under way.
         self._init: Init | None = None
         self._invoke: Invoke | None = None
-        #: The INIT whose runtime is the one that runs.
-        self._life: Init | None = None
-        #: That runtime has been told to go: its end is no news.
-        self._dying = False
         #: When an INIT inside the invocation that is to be delivered began: its time is the invocation's.
         self._inside: int | None = None
         #: Its processes are gone, and INIT runs again inside the next invocation.
@@ -132,11 +136,6 @@ class ExecutionEnvironment:
         self._concluding = False
         self._gone = False
         self._waiting: Timer | None = None
-        self._freeze_timer: Timer | None = None
-        self._freezing: asyncio.Task[None] | None = None
-        self._open_connections = 0
-        self._exit: ProcessExited | None = None
-        self._can_freeze = host.capabilities.freeze
         self._stopped = asyncio.get_running_loop().create_future()
         pool.members[id] = self
         self._enter(EnvironmentState.CREATING, "cold start")
@@ -164,27 +163,20 @@ class ExecutionEnvironment:
                     await self._sandbox.launch(contents, self._services.listeners, self, self._sandbox_gone)
                 self._say(contents)
             if self.state is EnvironmentState.CREATING:
-                self._phase("create", begun, "success")
+                self._journal.phase("create", begun, "success")
                 await self._initialise(InitPhase.INIT)
         except Exception as error:
             self._broken(_as_error(error))
 
     async def _adopt(self, spare: Spare) -> str:
         """Become of a spare; or why that cannot be, and then nothing has happened."""
-        spares = self._services.spares
-        try:
-            contents = await self._services.prepare(self.version, self.host)
-            code, layers = await spares.look(contents.task, contents.opt)
-            unfit = spares.unfit(spare, self.version, contents, code, layers)
-            if unfit:
-                spares.give_back(spare)
-                return unfit
-            await self._sandbox.adopt(spare, contents, code, layers, self, self._sandbox_gone)
-        except (WorkbenchError, OSError) as error:
-            spares.drop(spare)
-            return f"the spare failed: {error}"
-        spares.adopted(spare)
-        spares.started(self.version, self.host, contents)
+        services = self._services
+        contents = await services.spares.adopt(
+            spare, self.version, services.prepare(self.version, self.host), self._sandbox, self, self._sandbox_gone
+        )
+        if isinstance(contents, str):
+            return contents
+        services.spares.started(self.version, self.host, contents)
         self._take_road("spare")
         self._say(contents)
         return ""
@@ -230,10 +222,10 @@ class ExecutionEnvironment:
     async def _initialise(self, phase: InitPhase) -> None:
         invocation = self._journal.invocation
         request_id = invocation.request_id if invocation is not None else ""
-        init = Init(self._parts, phase, request_id, self._initialised, self._init_failed, self._runtime_exited)
-        self._init = self._life = init
-        self._dying = False
-        self.bare, self._exit = False, None
+        init = Init(self._parts, phase, request_id, self._initialised, self._init_failed, self._runtime_end.exited)
+        self._init = init
+        self._runtime_end.watch(init)
+        self.bare = False
         self._enter(EnvironmentState.INIT, "starting" if phase is InitPhase.INIT else "starting again")
         await init.run()
 
@@ -241,7 +233,7 @@ class ExecutionEnvironment:
         self._init = None
         self._init_over(init)
         self._init_ms = init.elapsed_ms
-        self._phase(_INIT_PHASES[init.phase], init.started, "success")
+        self._journal.phase(_INIT_PHASES[init.phase], init.started, "success")
         invocation = self._journal.invocation
         if invocation is None:
             self._idle("initialised")
@@ -257,7 +249,7 @@ class ExecutionEnvironment:
         self._init = None
         self._init_over(init)
         status = "timeout" if failure.status is InvocationStatus.TIMEOUT else "error"
-        self._phase(_INIT_PHASES[init.phase], init.started, status, failure.error_type or "")
+        self._journal.phase(_INIT_PHASES[init.phase], init.started, status, failure.error_type or "")
         invocation = self._journal.invocation
         if init.phase is InitPhase.INIT and failure.keep and not self._gone:
             self._services.spawn(self._init_again(_shutdown_reason(failure)))
@@ -347,19 +339,15 @@ class ExecutionEnvironment:
         return forbidden("assignment")
 
     def connections(self, count: int) -> None:
-        self._open_connections = count
-        if count == 0 and self._exit is not None:
-            self._process_ended()
+        self._runtime_end.connections(count)
 
     # -- INVOKE
     def assign(self, invocation: Invocation) -> None:
         """Give a ready environment its next invocation. The caller has taken it off the pool's stack."""
         self._journal.invocation = invocation
         invocation.environment = self.id
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
-            self._freeze_timer = None
-        if self.state is EnvironmentState.FROZEN or self._freezing is not None or self.bare:
+        self._freezer.stir()
+        if self.state is EnvironmentState.FROZEN or self._freezer.at_work or self.bare:
             self._placed(invocation)
             self._services.spawn(self._wake(invocation))
         else:
@@ -381,11 +369,9 @@ class ExecutionEnvironment:
     async def _wake(self, invocation: Invocation) -> None:
         """Make an environment that has slept, or was reset, ready for its invocation."""
         try:
-            if self._freezing is not None:
-                await self._freezing
+            await self._freezer.settled()
             if not self.bare:
-                await self._sandbox.thaw()  # frozen in the last moment, it need not have entered that state
-                self.extensions.frozen(False)
+                await self._freezer.thaw()  # frozen in the last moment, it need not have entered that state
             if self._journal.invocation is not invocation or self._concluding or not self.state.placeable:
                 return
             if self.bare:
@@ -446,7 +432,7 @@ class ExecutionEnvironment:
                 self._services.spawn(self._measure_and_finish(invoke, ended))
 
     async def _measure_and_finish(self, invoke: Invoke, ended: int) -> None:
-        await self._measure(1.0)
+        await self._parts.measure(1.0)
         if self._invoke is invoke and not self._concluding:
             self._finish(invoke, ended)
 
@@ -512,7 +498,7 @@ class ExecutionEnvironment:
         if failure.status is InvocationStatus.OOM:
             self._sandbox.max_memory_mb = self.version.configuration.memory_size
         else:
-            await self._measure(_LAST_MEASURE_SECONDS)
+            await self._parts.measure(_LAST_MEASURE_SECONDS)
         heard = self.extensions.any
         if heard:  # before they have to go
             invoke.report_failure(failure, now)
@@ -549,79 +535,36 @@ class ExecutionEnvironment:
         Raises:
             WorkbenchError: the backend could not.
         """
-        self._dying = True
+        self._runtime_end.asked_for()
         begun = self._clock.monotonic_ns()
-        await self._shut_down(reason)
+        await self._parts.shut_down(reason)
         await self._sandbox.reset()
-        self._phase("reset", begun, "success", reason)
+        self._journal.phase("reset", begun, "success", reason)
         self.extensions.reset()
-        self._reply, self.bare, self._exit = None, True, None
-
-    async def _shut_down(self, reason: ShutdownReason) -> None:
-        """SHUTDOWN: SIGTERM for the runtime, then the event for extensions; nothing where no extension registered."""
-        budget = self.extensions.budget
-        if budget <= 0:
-            return
-        begun = self._clock.monotonic_ns()
-        if self._sandbox.alive:
-            await self.extensions.flush()
-        await self._sandbox.signal_runtime(signal.SIGTERM)
-        await self._runtime_gone_within(budget * _RUNTIME_SHARE)
-        await self._sandbox.signal_runtime(signal.SIGKILL)
-        await self.extensions.shutdown(reason, budget - (self._clock.monotonic_ns() - begun) / 1e9)
-
-    async def _runtime_gone_within(self, seconds: float) -> None:
-        give_up = self._clock.monotonic_ns() + int(seconds * 1e9)
-        while self._sandbox.alive and self._clock.monotonic_ns() < give_up:
-            await self._clock.sleep(0.005)
-
-    async def _measure(self, seconds: float) -> None:
-        try:
-            await self._sandbox.measure(seconds)
-        except Exception as error:  # a plugin's figure is not worth an invocation, whatever it raises
-            self._journal.fault(f"memory could not be measured: {error}")
+        self._runtime_end.forget()
+        self._reply, self.bare = None, True
 
     # -- between invocations
     def _idle(self, reason: str) -> None:
         self.idle_since = self._clock.monotonic_ns()
         self._enter(EnvironmentState.IDLE, reason)
         self.pool.ready.append(self)
-        if self._can_freeze and not self.bare:
-            self._freeze_timer = self._clock.call_later(self._services.freeze_after, self._freeze)
+        if not self.bare:
+            self._freezer.rest()
 
-    def _freeze(self) -> None:
-        self._freeze_timer = None
-        if self.state is EnvironmentState.IDLE and self._journal.invocation is None and self._freezing is None:
-            self._freezing = asyncio.get_running_loop().create_task(self._freeze_now())
-
-    async def _freeze_now(self) -> None:
-        try:
-            self.extensions.frozen(True)
-            await self._sandbox.freeze()
-            if self.state is EnvironmentState.IDLE and self._journal.invocation is None:
-                self._enter(EnvironmentState.FROZEN, "no invocation")
-        except WorkbenchError as error:
-            self._journal.fault(f"{error.title}: {error}")
-            self._can_freeze = False
-            await self._undo_freeze()
-        finally:
-            self._freezing = None
+    def _resting(self) -> bool:
+        return self.state is EnvironmentState.IDLE and self._journal.invocation is None
 
     # -- by hand
     async def freeze_now(self) -> bool:
         """Freeze it before its time, if it is idle; whether it is frozen then."""
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
-        if self._can_freeze and not self.bare:
-            self._freeze()
-        if self._freezing is not None:
-            await self._freezing
+        if not self.bare:
+            await self._freezer.freeze()
         return self.state is EnvironmentState.FROZEN
 
     async def thaw_now(self, reason: str) -> None:
         """Thaw it without an invocation; it is frozen again after its next one."""
-        await self._sandbox.thaw()
-        self.extensions.frozen(False)
+        await self._freezer.thaw()
         if self.state is EnvironmentState.FROZEN and self._journal.invocation is None:
             self._enter(EnvironmentState.IDLE, reason)
 
@@ -640,15 +583,6 @@ class ExecutionEnvironment:
         await self._sandbox.signal_runtime(number)
         return True
 
-    async def _undo_freeze(self) -> None:
-        """A part of it may be frozen, or become so later. An invocation that has come meanwhile thaws it itself."""
-        try:
-            await self._sandbox.thaw()
-            self.extensions.frozen(False)
-        except WorkbenchError as error:
-            if self._journal.invocation is None:
-                self._fail(f"it could be neither frozen nor thawed: {error}")
-
     # -- ends
     def _sandbox_gone(self, event: Exited) -> None:
         self._gone = True
@@ -658,31 +592,12 @@ class ExecutionEnvironment:
             self._broken(BackendError(event.detail))
             return
         if self._sandbox.alive:
-            oom = event.reason is ExitReason.OOM
-            self._exit = self._exit or ProcessExited(process=0, signal=signal.SIGKILL, oom=oom)
-            self._process_ended()
+            self._runtime_end.with_sandbox(oom=event.reason is ExitReason.OOM)
         elif self.bare and self._journal.invocation is None:
             self._fail("the sandbox ended between invocations")
 
-    def _runtime_exited(self, init: Init, event: ProcessExited) -> None:
-        if init is not self._life:
-            return
-        if self._dying or self.state is EnvironmentState.STOPPING or self.state.final:
-            self._sandbox.alive = False
-            return
-        self._exit = event
-        if self._open_connections == 0:
-            self._process_ended()
-        else:
-            self._clock.call_later(_EXIT_SECONDS, self._process_ended)
-
-    def _process_ended(self) -> None:
+    def _runtime_ended(self, ended: ProcessExited) -> None:
         """The runtime is gone and everything it had posted has been read."""
-        ended, self._exit = self._exit, None
-        if ended is None or not self._sandbox.alive:
-            return
-        self._sandbox.alive = False
-        self._sandbox.drain()
         if self._init is not None:
             self._init.process_ended(ended)
         elif (invocation := self._journal.invocation) is not None:
@@ -741,7 +656,8 @@ class ExecutionEnvironment:
         for queue in (self.pool.ready, self.pool.finishing):
             if self in queue:
                 queue.remove(self)
-        thaw = self.state is EnvironmentState.FROZEN or self._freezing is not None
+        self._runtime_end.asked_for()
+        thaw = self.state is EnvironmentState.FROZEN or self._freezer.at_work
         self._enter(EnvironmentState.STOPPING, reason)
         self._services.spawn(self._tear_down(final, reason, why, thaw))
 
@@ -750,11 +666,9 @@ class ExecutionEnvironment:
         try:
             if self.extensions.budget > 0 and not self._gone and not self.bare:
                 if thaw:
-                    if self._freezing is not None:
-                        await self._freezing
-                    await self._sandbox.thaw()
-                    self.extensions.frozen(False)
-                await self._shut_down(why)
+                    await self._freezer.settled()
+                    await self._freezer.thaw()
+                await self._parts.shut_down(why)
         except Exception as error:
             self._journal.fault(str(_as_error(error)))
         try:
@@ -766,7 +680,8 @@ class ExecutionEnvironment:
             self.extensions.reset()
             claim, self._claim = self._claim, None
             self.pool.members.pop(self.id, None)
-            self._phase("shutdown", begun, "success" if final is EnvironmentState.STOPPED else "failure", reason)
+            status = "success" if final is EnvironmentState.STOPPED else "failure"
+            self._journal.phase("shutdown", begun, status, reason)
             self._enter(final, reason)
             self._services.ended(self)
             if claim is not None:
@@ -796,10 +711,6 @@ class ExecutionEnvironment:
                 self.road,
             )
         )
-
-    def _phase(self, name: str, began: int, status: str, detail: str = "") -> None:
-        """A phase of its life is over; invocations have records of their own."""
-        self._services.emit(ev.EnvironmentPhase(self._clock.monotonic_ns(), self.id, name, began, status, detail))
 
     def _cancel_timers(self) -> None:
         if self._init is not None:

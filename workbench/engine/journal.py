@@ -61,6 +61,10 @@ class Journal:
         """Something broke that no other event tells."""
         self.platform(Fault(text))
 
+    def phase(self, name: str, began: int, status: str, detail: str = "") -> None:
+        """A phase of the environment's life is over; invocations have records of their own."""
+        self._emit(ev.EnvironmentPhase(self._clock.monotonic_ns(), self._environment, name, began, status, detail))
+
     def function(self, line: str) -> None:
         """The runtime's process, or a child of it, wrote a line."""
         now = self._clock.time()

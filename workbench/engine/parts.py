@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from dataclasses import dataclass
 
 from workbench.engine.clock import Clock
-from workbench.engine.extensions import Extensions
+from workbench.engine.extensions import Extensions, ShutdownReason
 from workbench.engine.invocation import exited, signal_name
 from workbench.engine.journal import Journal
 from workbench.engine.sandbox import Sandbox
@@ -16,12 +17,14 @@ from workbench.model.invocations import InvocationStatus
 from workbench.model.names import Account
 from workbench.model.platform import InitializationType
 
+#: The runtime's part of the time that SHUTDOWN has.
+_RUNTIME_SHARE = 0.3
 _FATAL = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """The parts of one environment."""
+    """The parts of one environment, and what takes several of them."""
 
     id: str
     version: FunctionVersion
@@ -31,6 +34,32 @@ class Parts:
     journal: Journal
     sandbox: Sandbox
     extensions: Extensions
+
+    async def shut_down(self, reason: ShutdownReason) -> None:
+        """SHUTDOWN: SIGTERM for the runtime, then the event for extensions; nothing where no extension registered.
+
+        Raises:
+            WorkbenchError: the backend could not.
+        """
+        budget = self.extensions.budget
+        if budget <= 0:
+            return
+        begun = self.clock.monotonic_ns()
+        if self.sandbox.alive:
+            await self.extensions.flush()
+        await self.sandbox.signal_runtime(signal.SIGTERM)
+        give_up = self.clock.monotonic_ns() + int(budget * _RUNTIME_SHARE * 1e9)
+        while self.sandbox.alive and self.clock.monotonic_ns() < give_up:
+            await self.clock.sleep(0.005)
+        await self.sandbox.signal_runtime(signal.SIGKILL)
+        await self.extensions.shutdown(reason, budget - (self.clock.monotonic_ns() - begun) / 1e9)
+
+    async def measure(self, seconds: float) -> None:
+        """Bring the figure of the memory up to date, if that can be had in so many seconds."""
+        try:
+            await self.sandbox.measure(seconds)
+        except Exception as error:  # a plugin's figure is not worth an invocation, whatever it raises
+            self.journal.fault(f"memory could not be measured: {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

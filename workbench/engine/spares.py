@@ -11,18 +11,19 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.backends.api import Exited
 from workbench.engine import trees
 from workbench.engine.backend_host import BackendHost
 from workbench.engine.clock import Clock
 from workbench.engine.entrypoint import ahead_of
 from workbench.engine.farms import Farms
-from workbench.engine.ports import ListenerFactory, SparesAt, StoreThread
-from workbench.engine.sandbox import Contents
+from workbench.engine.ports import ListenerFactory, RuntimeLink, SparesAt, StoreThread
+from workbench.engine.sandbox import Contents, Sandbox
 from workbench.engine.spare import Kind, Spare
 from workbench.engine.trees import Tree
 from workbench.engine.variables import read_at_start
@@ -113,7 +114,7 @@ class Spares:
 
     # -- cold starts
     def take(self, version: FunctionVersion, backend: str) -> Spare | str:
-        """A spare for a cold start of the version, to be adopted, given back or dropped; or why there is none."""
+        """A spare for a cold start of the version, to be adopted; or why there is none."""
         if not self.on:
             return OFF
         host, runtime = self._hosts.get(backend), self._runtimes.get(version.runtime_version or "")
@@ -132,14 +133,30 @@ class Spares:
             return f"{NONE_WAITS} ({pool.trouble})" if pool is not None and pool.trouble else NONE_WAITS
         return pool.waiting.pop()
 
-    async def look(self, task: Path, opt: Path | None) -> tuple[Tree, Tree | None]:
-        """What is in the folders of code and layers.
-
-        Raises:
-            OSError: they cannot be read.
-        """
-        code = await self._look(task)
-        return code, await self._look(opt) if opt is not None else None
+    async def adopt(
+        self,
+        spare: Spare,
+        version: FunctionVersion,
+        prepared: Awaitable[Contents],
+        sandbox: Sandbox,
+        link: RuntimeLink,
+        on_gone: Callable[[Exited], None],
+    ) -> Contents | str:
+        """Make a spare that was taken the sandbox of the version; or say why that cannot be, and then nothing has
+        happened to that sandbox."""
+        try:
+            contents = await prepared
+            code = await self._look(contents.task)
+            layers = await self._look(contents.opt) if contents.opt is not None else None
+            if why := self._why_unfit(spare, version, contents, code, layers):
+                self._give_back(spare)
+                return why
+            await sandbox.adopt(spare, contents, code, layers, link, on_gone)
+        except (WorkbenchError, OSError) as error:
+            self._drop(spare)
+            return f"the spare failed: {error}"
+        self._own.discard(spare)  # it is an environment now
+        return contents
 
     async def _look(self, root: Path) -> Tree:
         if (tree := self._trees.get(root)) is None:
@@ -148,7 +165,9 @@ class Spares:
             tree = self._trees[root] = await self._thread.run(trees.look, root)
         return tree
 
-    def unfit(self, spare: Spare, version: FunctionVersion, contents: Contents, code: Tree, layers: Tree | None) -> str:
+    def _why_unfit(
+        self, spare: Spare, version: FunctionVersion, contents: Contents, code: Tree, layers: Tree | None
+    ) -> str:
         """Why a spare cannot be what a fresh environment with these contents would be; empty when it can."""
         runtime = contents.runtime
         if runtime.arn != spare.runtime.arn:
@@ -164,19 +183,15 @@ class Spares:
             self._unfit[_content(version, backend)] = why
         return why
 
-    def adopted(self, spare: Spare) -> None:
-        """It is an environment now."""
-        self._own.discard(spare)
-
-    def give_back(self, spare: Spare) -> None:
+    def _give_back(self, spare: Spare) -> None:
         """It was taken and not touched."""
         pool = self._pools.get(spare.kind)
         if pool is None or spare.dead or self.closed:
-            self.drop(spare)
+            self._drop(spare)
         else:
             pool.waiting.append(spare)
 
-    def drop(self, spare: Spare) -> None:
+    def _drop(self, spare: Spare) -> None:
         """It is of no use: end it."""
         self._spawn(self._close(spare))
 
@@ -283,7 +298,7 @@ class Spares:
             for spare in [spare for spare in pool.waiting if now - spare.born >= self._life_ns] + pool.waiting[keep:]:
                 if spare in pool.waiting:
                     pool.waiting.remove(spare)
-                    self.drop(spare)
+                    self._drop(spare)
             if keep == 0:
                 if not pool.waiting and not pool.filling:
                     del self._pools[kind]
@@ -299,7 +314,7 @@ class Spares:
             if kind.arn not in arns:
                 del self._pools[kind]
                 for spare in pool.waiting:
-                    self.drop(spare)
+                    self._drop(spare)
                 pool.waiting.clear()
 
     async def _close(self, spare: Spare) -> None:
