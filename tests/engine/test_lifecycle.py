@@ -12,6 +12,7 @@ import pytest
 from tests.engine.world import World, world
 from workbench.model.environments import EnvironmentState
 from workbench.model.errors import BackendError, ResourceConflict, TooManyRequests
+from workbench.model.events import EnvironmentChanged, Event
 from workbench.model.invocations import InvocationStatus
 from workbench.testing.fakes import Exit, FakeEnvironment, FakeRuntime, echo
 
@@ -381,6 +382,32 @@ async def test_idle_environments_are_reclaimed(engine: World) -> None:
     assert await engine.states() == ["frozen"]
     await engine.clock.advance(20)
     assert await engine.states() == ["stopped"]
+
+
+async def test_environments_that_are_asked_for_while_the_last_one_ends_are_reclaimed_too(
+    engine: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.create()
+    last = await engine.invoke()
+    end = (last.environment, EnvironmentState.STOPPED)
+    apply, answers = engine.engine.live.apply, []
+
+    def submit() -> None:
+        answers.append(engine.submit())
+
+    def at_its_end(event: Event) -> None:
+        apply(event)
+        if isinstance(event, EnvironmentChanged) and (event.id, event.state) == end:
+            asyncio.get_running_loop().call_soon(submit)  # before the environment that the other asks for is begun
+            submit()
+
+    monkeypatch.setattr(engine.engine.live, "apply", at_its_end)
+    await engine.engine.stop_environment(last.environment)
+    await engine.clock.settle()
+    assert {(await answer).status for answer in answers} == {InvocationStatus.SUCCESS}
+    assert await engine.states() == ["stopped", "idle", "idle"]
+    await engine.clock.advance(400)
+    assert await engine.states() == ["stopped"] * 3
 
 
 async def test_an_update_retires_idle_environments_and_lets_running_ones_finish(tmp_path: Path) -> None:

@@ -144,12 +144,11 @@ class Dispatcher:
         if reason is not None:
             return reason
         self._tables.scaling.take(version.name, self._tables.scaling_rate, now)
-        self._pools.keep(key, pool)
         identity = new_environment_id()
         invocation.placed = None
         self._emit(self._accepted(invocation, identity, True, placement.why))
         spare = self._services.spares.take(version, backend)
-        self._services.spawn(self._cold_start(invocation, identity, key, pool, backend, spare))
+        self._services.spawn(self._cold_start(invocation, identity, key, backend, spare))
         return None
 
     def _place_again(self, invocation: Invocation) -> None:
@@ -180,13 +179,7 @@ class Dispatcher:
             self._place_again(invocation)
 
     async def _cold_start(
-        self,
-        invocation: Invocation,
-        identity: str,
-        key: PoolKey,
-        pool: Pool[ExecutionEnvironment],
-        backend: str,
-        ahead: Spare | str,
+        self, invocation: Invocation, identity: str, key: PoolKey, backend: str, ahead: Spare | str
     ) -> None:
         try:
             host = await self._backends.open(backend)
@@ -196,8 +189,7 @@ class Dispatcher:
             return
         invocation.environment = identity
         version = invocation.version
-        self._pools.keep(key, pool)
-        environment = ExecutionEnvironment(self._services, identity, version, host, pool)
+        environment = ExecutionEnvironment(self._services, identity, version, host, self._pools.keep(key))
         environment.retired = None if self._current(version) else CHANGED
         await environment.boot(invocation, ahead)
 

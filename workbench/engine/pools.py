@@ -21,7 +21,7 @@ def pool_key(version: FunctionVersion, backend: str, tenant: str | None) -> Pool
 
 
 class Pools:
-    """A pool is kept while it has environments, or is about to have one.
+    """A pool is kept while it has environments.
 
     `idle_stop` is after how many seconds without an invocation an environment ends, and `max_life` how old one gets.
     """
@@ -36,12 +36,12 @@ class Pools:
         self._last_ends: dict[tuple[str, str], str] = {}
 
     def get(self, key: PoolKey) -> Pool[ExecutionEnvironment]:
-        """The pool of this key; a new one is kept only from `keep` on."""
+        """The pool of this key, to look for an environment in."""
         return self._pools.get(key) or Pool()
 
-    def keep(self, key: PoolKey, pool: Pool[ExecutionEnvironment]) -> None:
-        """An environment is to be made in it."""
-        self._pools.setdefault(key, pool)
+    def keep(self, key: PoolKey) -> Pool[ExecutionEnvironment]:
+        """The pool of this key, to make an environment in at once: one that stays empty is not forgotten."""
+        return self._pools.setdefault(key, Pool())
 
     def all(self) -> list[Pool[ExecutionEnvironment]]:
         """Those that are kept."""
