@@ -5,6 +5,7 @@ import json
 import pkgutil
 
 import pytest
+from textual.widgets import Static
 from typer.testing import CliRunner
 
 from tests.tui.conftest import SMALL, WIDE
@@ -15,6 +16,7 @@ from workbench.tui import run
 from workbench.tui.commands import main
 from workbench.tui.commands.base import Command
 from workbench.tui.keymap import SCOPES, commands, keymap
+from workbench.tui.widgets.keys import KeyLine
 
 WHERE = "/home/ada/orders/workbench.toml"
 
@@ -136,6 +138,27 @@ async def test_the_new_keys_do_it_and_the_old_ones_do_not(open_face):
         assert face.app._exit
 
 
+def offered(face) -> list[str]:
+    """The words of the line of keys, without the keys."""
+    return [shown.text for shown in face.app.screen.query_one(KeyLine)._known[0]]
+
+
+async def test_a_changed_key_keeps_its_place_in_the_line_of_keys(open_face, engine):
+    engine.warm("e-1", "hello")
+
+    async def seen(keys) -> list[list[str]]:
+        async with open_face(keys=keys) as face:
+            lines = [offered(face)]
+            await face.press("2")
+            lines.append(offered(face))
+            await face.press("1", "enter")
+            lines.append(offered(face))
+            return lines
+
+    changed = keymap({"open": ["enter", "f6"], "fire": "f9", "kill": "f7", "publish": "P", "undo": "f8"}, WHERE)
+    assert await seen(changed) == await seen({})
+
+
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_help_footer_palette_and_sentences_show_them(open_face, engine, size):
     keys = keymap({"help": "f2", "fire": ["f9", "ctrl+o"], "publish": "P"}, WHERE)
@@ -156,3 +179,30 @@ async def test_a_letter_is_no_command_while_a_text_is_typed(open_face):
         assert "/ Z" in face.text
         await face.press("escape", "E", "3", "w")
         assert face.app.screen.query_one("#target").value.endswith("w")
+
+
+async def test_buttons_and_hints_name_the_keys_in_force(open_face, engine):
+    engine.function("hello", version="1")
+    engine.alias("hello", "live", "1")
+    given = {"save": "ctrl+o", "ramp": "M", "back": "f10", "switch-theme": "f7", "publish": "P", "new-alias": "N"}
+    async with open_face(keys=keymap(given, WHERE)) as face:
+        await face.press("O")
+        assert "F7 switches dark and light" in face.text
+        await face.press("f10", "j", "enter", "2")
+        for word in ("M Ramp…", "^o Save", "F10 Discard"):
+            assert word in face.text
+        await face.press("M")
+        assert "there is no other version: P publishes $LATEST as one" in face.text
+        await face.press("escape", "f10")
+        engine.function("hello", version="2")
+        engine.alias("hello", "live", "1", {"2": 0.1})
+        await face.frame()
+        await face.press("enter", "2", "e", "L", "M")
+        assert "^o saves · F10 discards" in face.text
+        assert "Save what is in the editor (^o) or discard it (F10) first." in face.said[-1]
+        engine.alias("hello", "live", "1", {"2": 0.5})
+        await face.settle()
+        await face.settle()
+        assert "F10 takes that over" in str(face.app.screen.query_one("#checks", Static).content)
+        await face.press("f10", "f10", "f10", "slash", "z", "z", "enter")
+        assert "F10 clears the filter." in face.text

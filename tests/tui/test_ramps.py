@@ -24,7 +24,7 @@ class Drive:
         alias = self.engine.alias("hello", "live", "7", {"8": 0.1})
         self.edits = Edits(lambda: self.mirror.wall)
         self.tasks: list[asyncio.Task[None]] = []
-        self.ramps = Ramps(lambda: self.engine, self.mirror, self.edits, self.say, self.start)
+        self.ramps = Ramps(lambda: self.engine, self.mirror, self.edits, self.say, self.start, "u")
         self.mirror.apply(self.engine.live.changes(0, self.engine.now, self.engine.wall))
         self.ramps.begin(RampOrder(read("Linear30PercentEvery10Seconds"), "8", errors), alias)
 

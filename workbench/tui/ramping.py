@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from workbench.model.functions import Alias, FunctionVersion
+from workbench.tui.commands import function
 from workbench.tui.edits import Edits
 from workbench.tui.firing import Firing
 from workbench.tui.link import Link
@@ -28,7 +29,8 @@ class Ramping(Firing):
     ) -> None:
         super().__init__(link, mirror, keys, saved_events, events_folder)
         self.edits = Edits(lambda: self.mirror.wall)
-        self.ramps = Ramps(lambda: self.link.port, mirror, self.edits, self.say, partial(self.run_worker, group="ramp"))
+        start = partial(self.run_worker, group="ramp")
+        self.ramps = Ramps(lambda: self.link.port, mirror, self.edits, self.say, start, self.key(function.Undo))
 
     def open_ramp(self, alias: Alias, versions: Mapping[str, FunctionVersion], changed: Callable[[], object]) -> None:
         """Choose how this alias moves to another version."""

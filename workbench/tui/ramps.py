@@ -89,7 +89,10 @@ class Tell(Protocol):
 
 
 class Ramps:
-    """One ramp an alias at most. `tick` is called once a frame; `start` runs what takes a while beside it."""
+    """One ramp an alias at most. `tick` is called once a frame; `start` runs what takes a while beside it.
+
+    `undo` is how a sentence writes the key that undoes an edit.
+    """
 
     def __init__(
         self,
@@ -98,12 +101,14 @@ class Ramps:
         edits: Edits,
         say: Tell,
         start: Callable[[Coroutine[None, None, None]], object],
+        undo: str,
     ) -> None:
         self._port = port
         self._mirror = mirror
         self._edits = edits
         self._say = say
         self._start = start
+        self._undo = undo
         #: The last ramp of each alias, by function and name.
         self._ramps: dict[tuple[str, str], Ramp] = {}
         self._looked = 0
@@ -208,5 +213,5 @@ class Ramps:
 
     def _tell(self, ramp: Ramp, *, bad: bool = False) -> None:
         name = f"{ramp.before.function}:{ramp.before.name}"
-        undo = "   u takes it back" if ramp.edit is not None else ""
+        undo = f"   {self._undo} takes it back" if ramp.edit is not None else ""
         self._say(f"{name}   {ramp.told(self._mirror.now)}{undo}", title=f"{ramp.state.value} Ramp", bad=bad)

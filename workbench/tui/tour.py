@@ -52,7 +52,7 @@ class Tour:
         self._mirror = mirror
         names = sorted(mirror.functions)
         if not names:
-            raise UsageError("the tour needs a function", mend="d deploys the project's template")
+            raise UsageError("the tour needs a function", mend="deploy the project's template first")
         self.function = HELLO if HELLO in names else names[0]
         self._slow = SLOW if SLOW in names else self.function
         self._journal = journal

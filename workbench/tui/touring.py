@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.model.errors import UsageError
+from workbench.tui.commands.main import Tour
 from workbench.tui.ramping import Ramping
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Touring(Ramping):
         from workbench.tui.tour_journal import left_behind
 
         if left_behind(path):
-            self.say("It was cut off and left something in this engine: T takes it back.", title="Tour", timeout=10)
+            key = self.key(Tour)
+            self.say(
+                f"It was cut off and left something in this engine: {key} takes it back.", title="Tour", timeout=10
+            )
 
     def action_tour(self) -> None:
         """The guided tour, over the main screen; first, what an earlier one left is taken back."""
@@ -70,16 +74,16 @@ class Touring(Ramping):
         except Exception as error:
             self.say_error(error)
         else:
-            self.say("Everything is as it was before it. T begins a new one.", title="Tour")
+            self.say(f"Everything is as it was before it. {self.key(Tour)} begins a new one.", title="Tour")
         finally:
             journal.close()
 
     def _begin_tour(self, journal: Journal) -> None:
+        from workbench.tui import tour as steps
         from workbench.tui.screens.tour import TourDialog
-        from workbench.tui.tour import Tour
 
         try:
-            tour = Tour(lambda: self.link.port, self.mirror, journal)
+            tour = steps.Tour(lambda: self.link.port, self.mirror, journal)
         except UsageError as error:
             journal.close()
             self.say_error(error)

@@ -34,7 +34,7 @@ class EditAlias(Command):
 
 
 class DeleteAlias(Command):
-    """Delete the selected alias; `u` brings it back."""
+    """Delete the selected alias; undoing that brings it back."""
 
     keys, shown_key, title, footer = "D", "D", "Delete the alias…", "delete"
     action = "screen.delete_alias"

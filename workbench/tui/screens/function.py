@@ -392,14 +392,17 @@ class FunctionScreen(LiveScreen):
 
     def _leave_draft(self) -> bool:
         if self.editor.edited:
-            self.workbench.say("Save what is in the editor (^s) or discard it (esc) first.", title="Alias", bad=True)
+            save, back = self.workbench.key(commands.Save), self.workbench.key(commands.Back)
+            text = f"Save what is in the editor ({save}) or discard it ({back}) first."
+            self.workbench.say(text, title="Alias", bad=True)
             return False
         return True
 
     def action_ramp(self) -> None:
         alias = self._selected_alias
         if alias is None:
-            self.workbench.say("n makes an alias; a ramp moves one to another version.", title="Ramp", bad=True)
+            new = self.workbench.key(commands.NewAlias)
+            self.workbench.say(f"{new} makes an alias; a ramp moves one to another version.", title="Ramp", bad=True)
         elif self._ramping:
             self.action_stop_ramp()
         elif self._leave_draft():

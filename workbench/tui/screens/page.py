@@ -15,6 +15,7 @@ from workbench.model.account import AccountSettings
 from workbench.model.errors import UsageError
 from workbench.model.text import one_line, sanitize
 from workbench.tui.commands import lists as commands
+from workbench.tui.commands import main
 from workbench.tui.commands.base import bindings
 from workbench.tui.format import age, number, size
 from workbench.tui.mirror import Changed
@@ -168,7 +169,10 @@ class SettingsScreen(Page):
             ]
             parts.append(("Account", rows))
         theme = self.app.theme + ("   NO_COLOR is set" if self.app.no_color else "")
-        parts.append(("This screen", [("theme", theme), ("", "^t switches dark and light; the palette has more")]))
+        switch = self.workbench.key(main.SwitchTheme)
+        parts.append(
+            ("This screen", [("theme", theme), ("", f"{switch} switches dark and light; the palette has more")])
+        )
         file = (
             "workbench.toml in the project: backend, account, region, concurrency, idle_stop, history, runtimes, keys"
         )

@@ -15,6 +15,7 @@ from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.names import LATEST
 from workbench.model.text import one_line, sanitize
 from workbench.tui.alias_draft import Draft, check
+from workbench.tui.commands import function as commands
 from workbench.tui.edits import routing
 from workbench.tui.ramp_plan import PRESETS, RampPlan, cli, read
 from workbench.tui.ramps import ENOUGH, RampOrder
@@ -108,7 +109,8 @@ class RampDialog(Dialog[RampOrder]):
         problems = []
         plan: RampPlan | None = None
         if not target:
-            problems.append("there is no other version: p publishes $LATEST as one")
+            publish = self.workbench.key(commands.Publish)
+            problems.append(f"there is no other version: {publish} publishes $LATEST as one")
         else:
             problems += self._refused(target)
         try:
@@ -160,12 +162,9 @@ class RampDialog(Dialog[RampOrder]):
             if order.errors is not None:
                 text = f"From {ENOUGH} of its invocations on: if more than {order.errors:g} % fail, all is rolled back."
                 lines.append(Content(text))
-            lines.append(
-                Content.styled(
-                    "→ The terminal UI moves it, by UpdateAlias: quitting ends it where it is. u takes it all back.",
-                    "$text-warning",
-                )
-            )
+            undo = self.workbench.key(commands.Undo)
+            text = "→ The terminal UI moves it, by UpdateAlias: quitting ends it where it is."
+            lines.append(Content.styled(f"{text} {undo} takes it all back.", "$text-warning"))
         self.query_one("#judgement", Static).update(Content("\n").join(lines))
         for id in ("#start", "#cli"):
             self.query_one(id, Button).disabled = order is None

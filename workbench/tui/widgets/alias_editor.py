@@ -15,9 +15,12 @@ from textual.widgets.input import Selection
 from workbench.model.functions import FunctionVersion
 from workbench.model.text import one_line
 from workbench.tui.alias_draft import Draft, Verdict, check
+from workbench.tui.commands import function as commands
+from workbench.tui.commands.base import Command
 from workbench.tui.edits import routing
 from workbench.tui.format import number
 from workbench.tui.observed import Split
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.aliases import observed_text
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.field import Field
@@ -93,18 +96,16 @@ class AliasEditor(Vertical):
         yield Static(id="ramp")
         yield Static(id="checks")
         with Horizontal(classes="buttons"):
+            yield Button(self._named(commands.Ramp, "Ramp…"), id="ramp-it", compact=True, action="screen.ramp")
             yield Button(
-                Content.assemble(("w", "bold underline"), " Ramp…"), id="ramp-it", compact=True, action="screen.ramp"
-            )
-            yield Button(
-                Content.assemble(("^s", "bold underline"), " Save"),
+                self._named(commands.Save, "Save"),
                 id="save",
                 variant="primary",
                 compact=True,
                 action="screen.save",
             )
             yield Button(
-                Content.assemble(("esc", "bold underline"), " Discard"),
+                self._named(commands.Back, "Discard"),
                 id="discard",
                 compact=True,
                 action="screen.discard",
@@ -162,12 +163,16 @@ class AliasEditor(Vertical):
             self._observed = split
             self._show_observed()
 
+    def _named(self, command: type[Command], word: str) -> Content:
+        """What a button says: the key that does the same, and a word."""
+        return Content.assemble((key_of(self, command), "bold underline"), f" {word}")
+
     def ramp(self, text: str, running: bool) -> None:
         """Where the alias' ramp stands; empty without one."""
         if (text, running) != self._ramp:
             self._ramp = (text, running)
             self.set_class(bool(text), "-ramp")
-            more = ("W ends it  ", "$text-accent") if running else ("", "")
+            more = (f"{key_of(self, commands.StopRamp)} ends it  ", "$text-accent") if running else ("", "")
             line = Content.assemble(("ramp  ", "$foreground 55%"), more, (one_line(text), "bold $text-warning"))
             self.query_one("#ramp", Static).update(line)
 
@@ -249,7 +254,8 @@ class AliasEditor(Vertical):
         title = "New alias" if draft.new else f"Alias {one_line(draft.name)}"
         mark = ("  ● edited", "$text-warning") if self.edited and not draft.new else ("", "")
         self.border_title = Content.assemble((title, "bold"), mark)
-        self.border_subtitle = Content("^s saves · esc discards" if self.edited else "")
+        save, back = key_of(self, commands.Save), key_of(self, commands.Back)
+        self.border_subtitle = Content(f"{save} saves · {back} discards" if self.edited else "")
         self._show_observed()
         checks = check(draft, self._versions, self._aliases)
         parts = [
@@ -257,7 +263,7 @@ class AliasEditor(Vertical):
             for found in sorted(checks, key=lambda found: _ORDER.index(found.verdict))
         ]
         if self._newer is not None:
-            text = f"▲ meanwhile another made it {routing(self._newer.targets)}: esc takes that over  "
+            text = f"▲ meanwhile another made it {routing(self._newer.targets)}: {back} takes that over  "
             parts.insert(0, (one_line(text), "bold $text-warning"))
         self.query_one("#checks", Static).update(Content.assemble(*parts))
         self.query_one("#save", Button).disabled = not self.edited or bool(self.problems)

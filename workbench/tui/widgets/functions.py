@@ -113,7 +113,7 @@ class FunctionList(RowList[FunctionView]):
 
     def empty(self) -> str:
         if self._all:
-            return f"No function matches “{self.query_text}”.\n\nesc clears the filter."
+            return f"No function matches “{self.query_text}”.\n\n{key_of(self, commands.Back)} clears the filter."
         key = key_of(self, commands.Deploy)
         if self.deployable:
             return f"No functions yet.\n\nPress {key} to deploy the template of this project."

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -53,6 +55,13 @@ def fitting(keys: Sequence[Shown], last: Sequence[Shown], width: int) -> tuple[l
     return left, right, True
 
 
+@cache
+def _declared(kind: type[DOMNode]) -> dict[str | None, int]:
+    """The place of each command among those that a widget declares, before a person gave it another key."""
+    declared = [one for base in reversed(kind.__mro__) for one in Binding.make_bindings(vars(base).get("BINDINGS", ()))]
+    return {binding.id: place for place, binding in enumerate(declared)}
+
+
 class KeyLine(Widget):
     """Follows the focus. A click on a key presses it."""
 
@@ -81,11 +90,16 @@ class KeyLine(Widget):
 
     def _keys(self) -> tuple[list[Shown], list[Shown]]:
         mine: dict[str, Shown] = {}
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if binding.show or binding.action in LAST:
-                mine.setdefault(binding.action, self._shown(binding, enabled))
+        nodes: dict[DOMNode, int] = {}
+        places: dict[str, tuple[bool, int, int]] = {}
+        for node, binding, enabled, _ in self.screen.active_bindings.values():
+            if (binding.show or binding.action in LAST) and binding.action not in mine:
+                mine[binding.action] = self._shown(binding, enabled)
+                # A key of a person's own comes last of its widget's, but stands where the command's key would.
+                place = nodes.setdefault(node, len(nodes)), _declared(type(node)).get(binding.id, len(mine))
+                places[binding.action] = (binding.action != FIRST, *place)
         last = [mine.pop(action) for action in LAST if action in mine]
-        return sorted(mine.values(), key=lambda shown: shown is not mine.get(FIRST)), last
+        return [mine[action] for action in sorted(mine, key=places.__getitem__)], last
 
     def _shown(self, binding: Binding, enabled: bool) -> Shown:
         return Shown(binding.key, self.app.get_key_display(binding), binding.description, enabled)
