@@ -156,4 +156,4 @@ async def test_without_functions_there_is_no_tour(open_face):
     async with open_face(connect=_attach_to_nothing) as face:
         await face.press("T")
         assert face.app.screen is face.main
-        assert "the tour needs a function (d deploys" in face.said[-1]
+        assert "the tour needs a function (deploy the project's template first)" in face.said[-1]
