@@ -155,13 +155,16 @@ def test_without_layers_a_backend_without_mounts_shows_no_opt(project: Project, 
 def test_layers_from_the_command_line(shell: Shell) -> None:
     folder = str(SAMPLES / "layers" / "greetings")
     arn = "arn:aws:lambda:us-east-1:000000000000:layer:words"
+    done = shell.run("layers", "list")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.startswith(b"no layers yet: `workbench layers publish NAME FOLDER` makes one")
     for number in (1, 2):
         done = shell.run("layers", "publish", "words", folder, "--runtime", "python3.12", "-d", "words")
         assert (done.returncode, done.stdout.decode()) == (0, f"{arn}:{number}\n")
     (line,) = shell.run("layers", "list").stdout.decode().splitlines()
     assert (line.startswith(f"{arn}:2  "), line.endswith("  python3.12  words")) == (True, True)
     assert len(shell.run("layers", "list", "words").stdout.splitlines()) == 2
-    assert shell.run("layers", "delete", "words", "2").returncode == 0
+    assert shell.run("layers", "delete", "words", "2").stdout == b"deleted version 2 of words\n"
     assert shell.run("layers", "publish", "words", folder).stdout.decode() == f"{arn}:3\n"
 
 

@@ -61,8 +61,11 @@ def list_aliases(function: Function) -> None:
 
     async def main() -> None:
         async with attach(find_project()) as attached:
-            for alias in await attached.port.list_aliases(function):
-                echo(describe(alias))
+            aliases = await attached.port.list_aliases(function)
+        for alias in aliases:
+            echo(describe(alias))
+        if not aliases:
+            typer.echo(f"{function} has no alias", err=True)
 
     run(main())
 
@@ -77,6 +80,7 @@ def delete_alias(function: Function, name: Name) -> None:
     async def main() -> None:
         async with attach(find_project()) as attached:
             await attached.port.delete_alias(function, name)
+        echo(f"{function} has no alias {name}")
 
     run(main())
 

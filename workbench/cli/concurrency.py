@@ -75,8 +75,10 @@ def delete_concurrency(function: Function, qualifier: Qualifier = None) -> None:
             ref = FunctionRef(function, qualifier)
             if qualifier is None:
                 await attached.port.put_concurrency(ref, None)
+                echo("nothing reserved")
             else:
                 await attached.port.delete_provisioned_concurrency(ref)
+                echo(f"{qualifier}: nothing provisioned")
 
     run(main())
 

@@ -57,6 +57,7 @@ def remove(function: Function, qualifier: Qualifier = None) -> None:
     async def main() -> None:
         async with attach(find_project()) as attached:
             await attached.port.delete_keep_warm(FunctionRef(function, qualifier))
+        echo(f"{_place(function, qualifier)}: not kept warm")
 
     run(main())
 
@@ -70,11 +71,15 @@ def list_schedules() -> None:
     from workbench.model.names import LATEST
 
     async def main() -> None:
+        none = True
         async with attach(find_project()) as attached:
             for version in await attached.port.list_functions():
                 kept = (await attached.port.get_attached(version.name)).keep_warm
                 for qualifier, config in sorted(kept.items()):
                     echo(describe(version.name, None if qualifier == LATEST else qualifier, config))
+                    none = False
+        if none:
+            typer.echo("nothing is kept warm: `workbench keep-warm set NAME` begins to", err=True)
 
     run(main())
 
@@ -95,6 +100,9 @@ def seconds(text: str) -> float:
 
 def describe(function: str, qualifier: str | None, config: KeepWarm) -> str:
     """`slow:live: 3 environments, every 300 s, {"source":"workbench.keep-warm"}`."""
-    place = f"{function}:{qualifier}" if qualifier else function
     count = "1 environment" if config.environments == 1 else f"{config.environments} environments"
-    return f"{place}: {count}, every {config.every:g} s, {config.event}"
+    return f"{_place(function, qualifier)}: {count}, every {config.every:g} s, {config.event}"
+
+
+def _place(function: str, qualifier: str | None) -> str:
+    return f"{function}:{qualifier}" if qualifier else function

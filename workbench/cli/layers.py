@@ -74,6 +74,8 @@ def list_layers(
             if name is not None and not versions:
                 there = sorted({version.name for version in await attached.port.list_layer_versions(None)})
                 raise UsageError(f"there is no layer '{name}'; there are: {', '.join(there) or 'none'}")
+            if not versions:
+                typer.echo("no layers yet: `workbench layers publish NAME FOLDER` makes one", err=True)
             for version in versions:
                 if name is not None or version.name not in seen:
                     echo(describe(version, layer_arn(account, version.name, version.version)))
@@ -92,6 +94,7 @@ def delete(name: Name, version: Annotated[int, typer.Argument(help="The version.
     async def main() -> None:
         async with attach(find_project()) as attached:
             await attached.port.delete_layer_version(name, version)
+        echo(f"deleted version {version} of {name}")
 
     run(main())
 
