@@ -20,7 +20,7 @@ from workbench.backends.box.channel import Channel, socket_from, sockets_from
 from workbench.backends.box.environment import MAX_PROCESSES, MEMORY_SLACK, OnAnswer
 from workbench.backends.cgroups import Cgroup, Role
 from workbench.model.errors import BackendError
-from workbench_bubblewrap import arguments
+from workbench_bubblewrap import arguments, uplink
 from workbench_bubblewrap.arguments import GID, MB, UID, Machine
 from workbench_bubblewrap.uplink import RESOLVER, Helper, Uplink
 
@@ -56,6 +56,7 @@ class Box:
         self._info_fd = -1
         self._info_text = bytearray()
         self._attaching: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._words = os.memfd_create("stderr")
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[list[socket]] = loop.create_future()
@@ -86,7 +87,6 @@ class Box:
                 self._guard("cgroup", folder)
         self._spawn()
         await self._wait_until_ready()
-        await self._connect()
         if self.group is not None:
             self.baseline = self.group.current_memory()
 
@@ -233,6 +233,9 @@ class Box:
     async def _launched(self) -> None:
         # Shielded: whoever gives the launch up must still hear of init, and of what it sends along.
         self.init = await asyncio.shield(self._info)
+        helper = self._maker.helper
+        if self._spec.network is Network.INTERNET and helper is not None:
+            self._connecting = asyncio.create_task(self._connect(helper))  # while init starts, too
         if self.group is not None and self._bwrap is not None:
             # While init starts: attaching can take longest of all, and until init is ready no code but ours runs.
             self._attaching = asyncio.create_task(asyncio.to_thread(self.group.attach, self._bwrap.pid, self.init))
@@ -240,24 +243,22 @@ class Box:
         listeners = await asyncio.shield(self._ready)
         if listeners:
             self.listener, self.services = listeners
+        if self._connecting is not None:  # before any code of the function runs
+            await self._connecting
 
-    async def _connect(self) -> None:
-        """Give it its way out, before any code of the function runs; init's network is whole by now."""
-        helper = self._maker.helper
-        if self._spec.network is Network.INTERNET and helper is not None:
-            self._uplink = Uplink(helper, self.init)
-            self._guard("pgid", str(self._uplink.pid))
-            up = asyncio.ensure_future(self._uplink.up())
-            try:
-                await asyncio.wait((up, self.ended), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                up.cancel()  # of no effect when it is done
-            if not up.done():
-                raise BackendError("the sandbox ended while it was connected to the network")
-            up.result()
+    async def _connect(self, helper: Helper) -> None:
+        """Give it its way out."""
+        while not (self._ready.done() or uplink.is_whole(self.init)):  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.001)
+        self._uplink = Uplink(helper, self.init)
+        self._guard("pgid", str(self._uplink.pid))
+        await self._uplink.up()
 
     async def abandon(self) -> None:
         """End and clear away what there is, wherever `open` was."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
         if self._attaching is not None:  # its thread goes on whoever is cancelled; the group must not go before
             await asyncio.gather(self._attaching, return_exceptions=True)
         if self._bwrap is not None:

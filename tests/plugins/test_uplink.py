@@ -143,8 +143,11 @@ async def test_a_helper_that_fails_is_told_in_its_own_words(tmp_path: Path, monk
     await conformance.run(fail, registry.create("bubblewrap"), tmp_path)
 
 
-async def test_a_box_that_ends_meanwhile_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The helper works on; nobody has a network for it any more."""
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_launch_that_ends_meanwhile_leaves_no_helper(
+    given_up: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box is killed, or the launch given up; the helper works on, and nobody has a network for it any more."""
     idle = tmp_path / "slirp4netns"
     idle.write_text("#!/bin/sh\nexec sleep 60\n")
     idle.chmod(0o755)
@@ -161,10 +164,15 @@ async def test_a_box_that_ends_meanwhile_is_not_waited_for(tmp_path: Path, monke
                 break
             await asyncio.sleep(0.01)
         assert helpers
-        for pid in (pid for pid in children(os.getpid()) if commanded(pid, "bwrap")):
-            os.kill(pid, 9)
-        with pytest.raises(BackendError, match="the sandbox ended while it was connected"):
-            await asyncio.wait_for(entering, 10)
+        if given_up:
+            entering.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await entering
+        else:
+            for pid in (pid for pid in children(os.getpid()) if commanded(pid, "bwrap")):
+                os.kill(pid, 9)
+            with pytest.raises(BackendError, match="bubblewrap failed: exit code -9"):
+                await asyncio.wait_for(entering, 10)
         assert not [pid for pid in helpers if alive(pid)]
         assert subject.guarded == set()
         assert open_descriptors() == before
