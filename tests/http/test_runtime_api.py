@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,16 @@ async def runtime() -> AsyncIterator[Runtime]:
     yield made
     made.writer.close()
     listener.close()
+
+
+async def test_one_that_is_given_up_while_it_is_opened_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        opening = asyncio.ensure_future(RuntimeApi().open(Link(), inside))
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert inside.fileno() == -1
 
 
 async def test_what_was_not_read_before_the_connections_were_dropped_is_not_heard() -> None:

@@ -111,3 +111,13 @@ def test_the_environment_s_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
     assert Relay(None).url == "http://localhost:4566"
     assert Relay("http://other").url == "http://other"
+
+
+async def test_one_that_is_given_up_while_it_is_opened_is_closed() -> None:
+    listener = inside()
+    opening = asyncio.ensure_future(Relay("http://127.0.0.1:1").open(listener))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert listener.fileno() == -1

@@ -252,6 +252,9 @@ class Environment(Protocol):
 
         Asked once, and only of backends with the capability; whoever asks closes it. None where the environment is in
         the host's network.
+
+        Raises:
+            BackendError: the environment has ended.
         """
 
     async def freeze(self) -> None:

@@ -146,6 +146,9 @@ class Sandbox:
             self._listener.close()
             raise BackendError(f"environment {self._id} was ended while it was made")
         await self._open_services()
+        if self._closed:
+            self._listener.close()
+            raise BackendError(f"environment {self._id} was ended while it was made")
         self._host.watch(self._environment, self._on_event)
 
     async def adopt(
@@ -204,6 +207,8 @@ class Sandbox:
             host, port = _SERVICES if carried else listener.getsockname()[:2]
             self._services_url = f"http://{host}:{port}"
             self._services = await relay.open(listener)
+            if self._closed:  # meanwhile: `close` knew nothing of it
+                self._services.close()
 
     def _specified(self, contents: Contents) -> EnvironmentSpec:
         configuration = self._version.configuration

@@ -13,7 +13,7 @@ import itertools
 import json
 import socket as sockets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from workbench.engine.ports import Answer, Courier, Destination, Listener, NextEvent, ResponseSink, RuntimeLink
@@ -259,13 +259,12 @@ class _RuntimeListener:
 
     async def serve(self, sock: sockets.socket) -> None:
         loop = asyncio.get_running_loop()
-        if sock.family == sockets.AF_UNIX:  # what a backend relays from inside
-            self.address = _INSIDE
-            self._server = await loop.create_unix_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
-            return
-        host, port = sock.getsockname()[:2]
-        self.address = f"{host}:{port}"
-        self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
+        relayed = sock.family == sockets.AF_UNIX  # by the backend, from inside
+        self.address = _INSIDE if relayed else "{}:{}".format(*sock.getsockname())
+        create: Callable[..., Awaitable[asyncio.Server]] = loop.create_unix_server if relayed else loop.create_server
+        # In two steps: who gives up in the second one has what there is to close.
+        self._server = await create(lambda: _Connection(self), sock=sock, backlog=_BACKLOG, start_serving=False)
+        await self._server.start_serving()
 
     def next_invocation_id(self) -> str:
         """Another one for each event that is handed out."""
@@ -331,7 +330,11 @@ class RuntimeApi:
             sock.bind(("127.0.0.1", 0))
         sock.setblocking(False)
         listener = _RuntimeListener(link)
-        await listener.serve(sock)
+        try:
+            await listener.serve(sock)
+        except BaseException:
+            listener.close()
+            raise
         return listener
 
     def courier(self, destination: Destination, connect: Connect) -> Courier:

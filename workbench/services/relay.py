@@ -37,7 +37,11 @@ class Relay:
         assert self._target is not None
         listener.setblocking(False)
         opened = RelayListener(*self._target, self._never)
-        await opened.serve(listener)
+        try:
+            await opened.serve(listener)
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     def never(self, urls: Iterable[str]) -> None:
@@ -68,7 +72,9 @@ class RelayListener:
     async def serve(self, listener: socket.socket) -> None:
         """Accept what connects."""
         start = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
-        self._server = await start(self._connected, sock=listener, limit=_CHUNK)
+        # In two steps: who gives up in the second one has what there is to close.
+        self._server = await start(self._connected, sock=listener, limit=_CHUNK, start_serving=False)
+        await self._server.start_serving()
 
     def close(self) -> None:
         """Stop, and drop what is under way."""

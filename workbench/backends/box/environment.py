@@ -173,6 +173,8 @@ class BoxEnvironment:
 
     async def take_services(self) -> socket | None:
         """The listener that init has opened for them."""
+        if self._ending is not None:
+            raise BackendError(f"environment {self.id} is stopping")
         taken, self._box.services = self._box.services, None
         return taken
 
