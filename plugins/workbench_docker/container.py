@@ -174,18 +174,20 @@ class Container:
 
     async def _connected(self, entrance: socket.socket) -> socket.socket:
         """Wait for init; or for the container's failure, whatever comes first."""
-        accepting = asyncio.create_task(asyncio.get_running_loop().sock_accept(entrance))
-        failing = asyncio.create_task(self._failed())
+        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(entrance, arrived.set)
+        arriving, failing = asyncio.create_task(arrived.wait()), asyncio.create_task(self._failed())
         try:
-            await asyncio.wait((accepting, failing), return_when=asyncio.FIRST_COMPLETED)
-            if not accepting.done():
+            await asyncio.wait((arriving, failing), return_when=asyncio.FIRST_COMPLETED)
+            if not arriving.done():
                 failing.result()  # raises
-            connection: socket.socket = accepting.result()[0]
-            return connection
         finally:
+            loop.remove_reader(entrance)
             failing.cancel()
-            accepting.cancel()
-            await asyncio.gather(failing, accepting, return_exceptions=True)
+            arriving.cancel()
+            await asyncio.gather(failing, arriving, return_exceptions=True)
+        # Not before: whoever is cancelled has no connection to close.
+        return entrance.accept()[0]
 
     async def _failed(self) -> None:
         """Returns never; raises when the container cannot be started, or is gone before it connects."""

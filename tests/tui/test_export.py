@@ -122,7 +122,7 @@ async def test_a_text_that_is_typed_may_have_its_letter(open_face, folder):
 SCREENS = (
     (("enter", "3"), "function", {"Function", "Versions", "Aliases", "Configuration", "Activity"}),
     (("v", "1"), "environments", {"Environments", "Concurrency", "Detail"}),
-    (("2", "down", "enter"), "environmentdetail", {"Environment", "Logs"}),
+    (("2", "down", "enter"), "environmentdetail", {"Environment", "Logs", "Processes"}),
     (("L", "2"), "layers", {"Layers", "Detail"}),
     (("O",), "settings", {"Page", "Engine", "Account"}),
     (("H",), "doctor", {"Page"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -44,6 +44,11 @@ class Choice(Select[Any]):
     def __init__(self, options: Iterable[tuple[str, Any]], *, value: Any = Select.NULL, id: str | None = None) -> None:
         named = [(Content(text), chosen) for text, chosen in options]
         super().__init__(named, value=value, allow_blank=False, compact=True, id=id)
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """At once: of the keys that follow a choice none goes to the list that has just closed."""
+        self.screen.set_focus(self, scroll_visible)
+        return self
 
     def compose(self) -> ComposeResult:
         yield SelectCurrent(self.prompt)
