@@ -1,11 +1,16 @@
 """Empty and lost engines, deploying, help, palette, themes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from textual.events import Key
 
 from tests.tui.conftest import SMALL
 from tests.tui.fake_port import STATUS, FakeEngine
 from workbench.model.errors import EngineGone, TemplateError
 from workbench.model.invocations import InvocationStatus
+from workbench.tui.mirror import Changed
 
 
 async def test_without_functions_it_teaches(open_face):
@@ -167,3 +172,53 @@ async def test_where_no_engine_can_be_started_none_is_offered(open_face, engine)
         await face.press("S")
         assert "trying again" in face.text
         assert "S start" not in face.text
+
+
+@pytest.mark.parametrize(
+    ("key_in", "did"),
+    [
+        (None, ["rest 1", "pull", "rest 1", "show"]),
+        ("rest 1", ["rest 1", "key", "rest 40", "pull", "rest 1", "show"]),
+        ("pull", ["rest 1", "pull", "key", "rest 1", "rest 39", "show"]),
+        ("before", ["key", "rest 1", "rest 39", "pull", "rest 1", "show"]),
+        ("long before", ["key", "rest 1", "pull", "rest 1", "show"]),
+    ],
+)
+async def test_a_frame_waits_until_what_a_key_changed_is_on_the_screen(open_face, monkeypatch, key_in, did):
+    """docs/decisions/0006: before it asks the engine, and again before it hands over what came."""
+    async with open_face() as face:
+        app, seen, clock = face.app, [], SimpleNamespace(now=100.0)
+        pull, sync = app.link.pull, face.main.sync
+
+        async def key() -> None:
+            seen.append("key")
+            await app.on_event(Key("j", "j"))
+
+        async def done(what: str) -> None:
+            seen.append(what)
+            if what == key_in and "key" not in seen:
+                await key()
+
+        async def rest(seconds: float) -> None:
+            clock.now += seconds
+            await done(f"rest {1000 * seconds:.0f}")
+
+        async def pulled() -> Changed:
+            changed = await pull()
+            await done("pull")
+            return changed
+
+        def shown(changed: Changed) -> None:
+            seen.append("show")
+            sync(changed)
+
+        monkeypatch.setattr("workbench.tui.app.time", SimpleNamespace(monotonic=lambda: clock.now))
+        monkeypatch.setattr("workbench.tui.app.asyncio", SimpleNamespace(sleep=rest))
+        monkeypatch.setattr(app.link, "pull", pulled)
+        monkeypatch.setattr(face.main, "sync", shown)
+        monkeypatch.setattr(app, "_frames", 20.0)
+        if key_in in ("before", "long before"):
+            await key()
+            clock.now += 1.0 if key_in == "long before" else 0.0
+        await app.frame()
+        assert seen == did
