@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import misbehaving
 from benchmarks.tools import row
-from workbench.app import Running, open_engine
+from workbench.app.engine import Running, open_engine
 from workbench.client.project import find_project
 from workbench.engine import backend_host
 from workbench.model.errors import WorkbenchError

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from workbench import app
+from workbench.app.engine import OPEN_FILES, open_engine
+from workbench.app.serving import _unless, serve
+from workbench.app.state import engine_log
 from workbench.backends import registry
 from workbench.cli import engines
 from workbench.client.project import Project, engine_holds, read_endpoint, runtime_folder
@@ -73,7 +75,7 @@ async def test_only_an_engine_that_lives_on_delivers_what_was_queued(
         await real(self, deliver=deliver)
 
     monkeypatch.setattr(Engine, "open", note)
-    async with engines.attach(project) if own else app.open_engine(project):
+    async with engines.attach(project) if own else open_engine(project):
         pass
     assert said == [not own]
 
@@ -83,9 +85,9 @@ async def test_the_limit_of_open_files_is_raised(project: Project) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
     try:
-        async with app.open_engine(project):
+        async with open_engine(project):
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert soft == (app.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, app.OPEN_FILES))
+        assert soft == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
@@ -100,9 +102,9 @@ def test_a_runtime_folder_that_is_missing_is_passed_over(monkeypatch: pytest.Mon
 async def test_no_scratch_folder_is_a_state_error_that_lets_go_of_the_lock(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(app, "runtime_folder", lambda: tmp_path / "missing")
+    monkeypatch.setattr("workbench.app.engine.runtime_folder", lambda: tmp_path / "missing")
     with pytest.raises(StateError, match=r"scratch folder in .*missing: No such file"):
-        async with app.open_engine(project):
+        async with open_engine(project):
             pass
     assert not engine_holds(project)
 
@@ -125,7 +127,7 @@ async def test_a_backend_that_does_not_open_is_closed(project: Project, monkeypa
         return backend
 
     monkeypatch.setattr(registry, "create", broken)
-    async with app.open_engine(project) as running:
+    async with open_engine(project) as running:
         with pytest.raises(BackendError, match="no room"):
             await running.engine.backend()
         assert closed == ["subprocess"]
@@ -141,9 +143,9 @@ async def test_a_boot_is_given_up_when_told_to_stop() -> None:
             ended.set()
 
     asyncio.get_running_loop().call_later(0.05, stopping.set)
-    assert not await app._unless(stopping, boot())
+    assert not await _unless(stopping, boot())
     assert ended.is_set()
-    assert await app._unless(asyncio.Event(), asyncio.sleep(0))
+    assert await _unless(asyncio.Event(), asyncio.sleep(0))
 
 
 async def test_a_signal_while_the_backend_opens_ends_the_engine_without_ready(
@@ -158,7 +160,7 @@ async def test_a_signal_while_the_backend_opens_ends_the_engine_without_ready(
 
     monkeypatch.setattr(Engine, "backend", hang)
     serving = asyncio.ensure_future(
-        app.serve(project, backend=None, port=0, gateway_port=0, seed=None, ready=lambda *facts: said.append(facts))
+        serve(project, backend=None, port=0, gateway_port=0, seed=None, ready=lambda *facts: said.append(facts))
     )
     await opening.wait()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -171,14 +173,14 @@ async def test_a_signal_while_the_backend_opens_ends_the_engine_without_ready(
 
 # -- the log of an engine in the background
 def test_the_engine_log_is_private_and_never_a_link(project: Project, tmp_path: Path) -> None:
-    descriptor = app.engine_log(project)
+    descriptor = engine_log(project)
     os.close(descriptor)
     log = project.state / "engine.log"
     assert (project.state.stat().st_mode & 0o777, log.stat().st_mode & 0o777) == (0o700, 0o600)
     log.unlink()
     log.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StateError, match=r"engine\.log"):
-        app.engine_log(project)
+        engine_log(project)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -186,5 +188,5 @@ def test_the_engine_log_is_not_made_in_a_linked_folder(project: Project, tmp_pat
     (tmp_path / "theirs").mkdir()
     project.state.symlink_to(tmp_path / "theirs")
     with pytest.raises(StateError, match="is a link"):
-        app.engine_log(project)
+        engine_log(project)
     assert list((tmp_path / "theirs").iterdir()) == []

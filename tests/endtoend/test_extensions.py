@@ -18,7 +18,7 @@ import pytest
 
 from tests.endtoend.conftest import SAMPLES, Shell
 from tests.support import require_docker, require_tool
-from workbench import app
+from workbench.app.engine import open_engine
 from workbench.client.port import EnginePort
 from workbench.client.project import Project
 from workbench.model.functions import FunctionConfiguration, FunctionState, NewFunction
@@ -164,7 +164,7 @@ def running(tmp_path: Path) -> Running:
         layer = {**{f"extensions/{name}": extension(name) for name in samples}, **(files or {})}
         project = Project(root=tmp_path, state=tmp_path / "state", parameters={})
         settings: dict[str, Any] = {"runtime": RUNTIME, "handler": "app.handler", "role": ROLE}
-        async with app.open_engine(project, backend=backend) as engine:
+        async with open_engine(project, backend=backend) as engine:
             if layer:
                 await engine.port.publish_layer_version(NewLayerVersion(name="l", code=archive(layer)))
                 settings["layers"] = ("arn:aws:lambda:us-east-1:000000000000:layer:l:1",)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.engine.world import ROLE, archive
 from tests.support import require_tool
-from workbench.app import Running, open_engine
+from workbench.app.engine import Running, open_engine
 from workbench.backends import cgroups
 from workbench.backends.cgroups import Role
 from workbench.client.project import Project

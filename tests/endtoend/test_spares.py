@@ -16,7 +16,7 @@ import pytest
 
 from tests.endtoend.test_lifecycle import Stage
 from tests.support import require_tool
-from workbench.app import open_engine
+from workbench.app.engine import open_engine
 from workbench.client.project import Project
 from workbench.model.invocations import InvocationResult, InvocationStatus
 from workbench.model.layers import NewLayerVersion, layer_arn

@@ -12,7 +12,7 @@ import pytest
 
 from tests.endtoend.conftest import Shell
 from tests.endtoend.test_lifecycle import Stage
-from workbench.app import open_engine
+from workbench.app.engine import open_engine
 from workbench.client.project import Project
 from workbench.model.attached import ProvisionedStatus
 from workbench.model.forecast import Outcome, WhatIf

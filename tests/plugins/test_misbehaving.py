@@ -14,8 +14,9 @@ import pytest
 
 from benchmarks import misbehaving
 from tests.engine.world import archive, configured
-from workbench import app
-from workbench.app import Running, open_engine
+from workbench.app.backends import choose_backend
+from workbench.app.engine import Running, open_engine
+from workbench.app.installed import health_report
 from workbench.backends import registry
 from workbench.backends.api import Health
 from workbench.client.project import find_project
@@ -108,7 +109,7 @@ async def test_one_whose_health_is_not_said_is_passed_over(
     monkeypatch.setattr(backend_host, "HEALTH_SECONDS", 0.5)
     real = registry.create
     monkeypatch.setattr(registry, "create", lambda name: kind() if name == "rubbish" else real(name))
-    report = {name: health for name, health, _ in await app.health_report()}
+    report = {name: health for name, health, _ in await health_report()}
     assert not report["rubbish"].usable
     assert re.search(says, report["rubbish"].why)
     assert report["subprocess"].usable
@@ -124,6 +125,6 @@ async def test_one_whose_module_hangs_is_left_behind(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "create", hang)
     try:
         with pytest.raises(WorkbenchError, match=r"backend 'rubbish' did not load within 0\.2 s"):
-            await app.choose_backend("rubbish")
+            await choose_backend("rubbish")
     finally:
         release.set()

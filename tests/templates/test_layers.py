@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.world import World, archive, world
-from workbench.app import bring_function
-from workbench.app import deploy as deploy_project
+from workbench.app.templates import bring_function
+from workbench.app.templates import deploy as deploy_project
 from workbench.client.project import Project, find_project
 from workbench.model.errors import TemplateError, WorkbenchError
 from workbench.model.names import FunctionRef

@@ -33,8 +33,8 @@ def set_alias(
     ] = None,
 ) -> None:
     """Create an alias or point it elsewhere. Without --weight all invocations go to VERSION."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     weights = dict(read_weight(text) for text in weight or ())
@@ -55,8 +55,8 @@ def set_alias(
 @app.command("list")
 def list_aliases(function: Function) -> None:
     """List a function's aliases, where they point and with what weight."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:
@@ -73,8 +73,8 @@ def list_aliases(function: Function) -> None:
 @app.command("delete")
 def delete_alias(function: Function, name: Name) -> None:
     """Delete an alias; one that does not exist is no error."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:

@@ -26,8 +26,8 @@ def set_concurrency(
     qualifier: Qualifier = None,
 ) -> None:
     """Reserve concurrency for a function, or with --qualifier have environments made ahead."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.errors import UsageError
     from workbench.model.names import FunctionRef
@@ -50,8 +50,8 @@ def set_concurrency(
 @app.command("get")
 def get_concurrency(function: Function) -> None:
     """Show what is reserved and what is provisioned."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:
@@ -65,8 +65,8 @@ def get_concurrency(function: Function) -> None:
 @app.command("delete")
 def delete_concurrency(function: Function, qualifier: Qualifier = None) -> None:
     """Give a reservation back, or with --qualifier end the environments that were made ahead."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.names import FunctionRef
 

@@ -42,10 +42,10 @@ def _costs(project: Project, name: str | None) -> Costs:
     port = running(project)
     if port is not None:
         return asyncio.run(port.costs(function=name))
-    from workbench import app
+    from workbench.app.state import past
     from workbench.model.cost import costs
 
-    with app.past(project) as history:
+    with past(project) as history:
         return costs(history.used(), project.prices, name)
 
 

@@ -18,8 +18,8 @@ def delete(
     name: Annotated[str, typer.Argument(help="The function, or NAME:VERSION.", metavar="NAME[:VERSION]")],
 ) -> None:
     """Delete a function with its versions and aliases, or one version. It does not ask."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:

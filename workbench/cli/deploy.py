@@ -19,8 +19,9 @@ def deploy(
     Exit codes: 0 all is deployed (a runtime that is missing here is said), 1 a function was refused or did not become
     ready and the others were deployed, 2 usage or the template, 4 the engine failed.
     """
-    from workbench import app
+    from workbench.app import templates
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     project = find_project()
@@ -33,11 +34,11 @@ def deploy(
         nonlocal failed
         async with attach(project) as attached:
             try:
-                lines = await app.deploy(attached.port, project, path)
+                lines = await templates.deploy(attached.port, project, path)
             except DeployError as error:
                 lines, failed = list(error.done), error.failed
-            gone = await app.left_template(attached.port, project, path)
-            lacking = await app.lacking(attached.port, app.template_functions(project, path), project)
+            gone = await templates.left_template(attached.port, project, path)
+            lacking = await templates.lacking(attached.port, templates.template_functions(project, path), project)
         for line in lines or ([] if failed else ["nothing has changed"]):
             echo(line)
         for line in (*failed, *lacking):
@@ -45,7 +46,7 @@ def deploy(
         for name in gone:
             say(f"{name} was deployed from {path.name}, which no longer has it: workbench delete {name} removes it")
 
-    app.run(main())
+    run(main())
     if failed:
         raise typer.Exit(1)
 
@@ -54,16 +55,17 @@ def destroy(
     template: Annotated[Path | None, typer.Argument(help="The SAM template; template.yaml of the project.")] = None,
 ) -> None:
     """Delete the functions, routes and layer versions that a template has brought; the template may be gone."""
-    from workbench import app
+    from workbench.app import templates
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     project = find_project()
 
     async def main() -> None:
         async with attach(project) as attached:
-            lines = await app.destroy(attached.port, template or project.root / "template.yaml")
+            lines = await templates.destroy(attached.port, template or project.root / "template.yaml")
         for line in lines:
             echo(line)
 
-    app.run(main())
+    run(main())

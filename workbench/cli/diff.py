@@ -25,8 +25,8 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Compare two versions of a function: configuration, files, and the lines of small text files."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client import version_diff
     from workbench.client.project import find_project
     from workbench.model.names import FunctionRef

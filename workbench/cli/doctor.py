@@ -9,7 +9,9 @@ def doctor() -> None:
     """Say which backends and runtimes work here, which backend `auto` takes, and what would bring the rest."""
     import platform
 
-    from workbench import __version__, app
+    from workbench import __version__
+    from workbench.app.installed import health_report, runtime_report
+    from workbench.cli.loop import run
     from workbench.client.project import find_project, read_endpoint
 
     project = find_project()
@@ -24,7 +26,7 @@ def doctor() -> None:
         typer.echo(f"engine     {f'pid {endpoint.pid} at {endpoint.url}' if endpoint else 'not running'}")
         typer.echo("\nbackends")
         taken = False
-        for name, health, isolated in await app.health_report():
+        for name, health, isolated in await health_report():
             mark = "✓" if health.usable else "✗"
             kind = "isolated" if isolated else "no boundary: trusted code only"
             chosen = "  ← auto" if health.usable and not taken else ""
@@ -35,9 +37,9 @@ def doctor() -> None:
             for note in health.notes:
                 typer.echo(f"      {note}")
         typer.echo("\nruntimes")
-        for runtime, found, mend in await app.runtime_report(project):
+        for runtime, found, mend in await runtime_report(project):
             typer.echo(f"  {'✓' if not mend else '✗'} {runtime:<12} {found}")
             if mend:
                 typer.echo(f"      mend: {mend}")
 
-    app.run(main())
+    run(main())

@@ -40,7 +40,7 @@ async def attach(project: Project, *, backend: str | None = None, seed: int | No
     """
     deadline = time.monotonic() + _ATTACH_SECONDS
     while (endpoint := read_endpoint(project)) is None:
-        from workbench.app import open_engine
+        from workbench.app.engine import open_engine
 
         # What an earlier engine left in the queue is for one that lives longer.
         opening = open_engine(project, backend=backend, seed=seed, deliver=False, report=Progress())

@@ -82,8 +82,8 @@ def carry_out(
     template: Path | None = None,
 ) -> None:
     """Bring the function of a request to an engine, do `work` there, and exit with the code that it answers."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
 
     code = 0
 
@@ -150,7 +150,7 @@ async def _bring(port: EnginePort, project: Project, ref: FunctionRef, template:
     if ref.qualifier is not None and ref.name in deployed:
         return
     if template is not None or path.exists():
-        from workbench.app import bring_function, template_functions
+        from workbench.app.templates import bring_function, template_functions
         from workbench.cli.output import say
 
         for line in await bring_function(port, project, path, ref.name):

@@ -150,8 +150,8 @@ app.command("what-if")(what_if)
 # -- the engine, or the file when none runs
 def _refuse_unknown(project: Project, name: str) -> None:
     """Raises UsageError when there is no function of this name, and never was one that ran."""
-    from workbench.app import run, template_functions
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
 
     known = {past.function for past in _newest(project, None, None, _PAGE, None)}
 
@@ -162,6 +162,8 @@ def _refuse_unknown(project: Project, name: str) -> None:
     run(main())
     template = project.root / "template.yaml"
     if template.exists():
+        from workbench.app.templates import template_functions
+
         known.update(template_functions(project, template))
     if name not in known:
         raise UsageError(f"there is no function '{name}'; there are: {', '.join(sorted(known)) or 'none'}")
@@ -178,9 +180,9 @@ def _newest(
     if port is not None:
         asking = port.list_invocations(function=function, status=status, limit=limit, before=before)
         return asyncio.run(asking)
-    from workbench import app
+    from workbench.app.state import past
 
-    with app.past(project) as history:
+    with past(project) as history:
         return history.newest(function=function, status=status, limit=limit, before=before)
 
 
@@ -192,9 +194,9 @@ def _record(project: Project, request_id: str) -> InvocationRecord:
     port = running(project)
     if port is not None:
         return asyncio.run(port.get_invocation(request_id))
-    from workbench import app
+    from workbench.app.state import past
 
-    with app.past(project) as history:
+    with past(project) as history:
         return history.get(request_id)
 
 

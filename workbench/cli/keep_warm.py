@@ -29,8 +29,8 @@ def set_schedule(
     qualifier: Qualifier = None,
 ) -> None:
     """Ping a function on a schedule, from now on. Pings are invocations: they are billed, and the history has them."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.attached import KeepWarm
     from workbench.model.names import FunctionRef
@@ -49,8 +49,8 @@ def set_schedule(
 @app.command("remove")
 def remove(function: Function, qualifier: Qualifier = None) -> None:
     """End a schedule. The environments stay until they have been idle for long."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.names import FunctionRef
 
@@ -65,8 +65,8 @@ def remove(function: Function, qualifier: Qualifier = None) -> None:
 @app.command("list")
 def list_schedules() -> None:
     """List what is kept warm."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.names import LATEST
 

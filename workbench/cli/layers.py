@@ -31,8 +31,9 @@ def publish(
     license_info: Annotated[str | None, typer.Option("--license", help="Its licence: a name, a URL or text.")] = None,
 ) -> None:
     """Publish a folder or a zip archive as the layer's next version; its ARN goes to stdout."""
-    from workbench.app import publish_layer, run
+    from workbench.app.templates import publish_layer
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.layers import LAYER_NAME_PATTERN, NewLayerVersion
 
@@ -61,8 +62,8 @@ def list_layers(
     name: Annotated[str | None, typer.Argument(help="Every version of this layer.", metavar="NAME")] = None,
 ) -> None:
     """List the layers with their newest version, or the versions of one, newest first."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.layers import layer_arn
 
@@ -87,8 +88,8 @@ def list_layers(
 @app.command("delete")
 def delete(name: Name, version: Annotated[int, typer.Argument(help="The version.", min=1)]) -> None:
     """Delete a version; functions that have it keep it, and its number is not used again."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:

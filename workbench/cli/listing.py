@@ -15,8 +15,8 @@ def list_functions(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a function.")] = False,
 ) -> None:
     """List the deployed functions with their versions and aliases, and what the template has beyond them."""
-    from workbench.app import run, template_functions
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     project = find_project()
@@ -26,6 +26,8 @@ def list_functions(
         async with attach(project) as attached:
             rows = [await _row(attached.port, version) for version in await attached.port.list_functions()]
         if template.exists():
+            from workbench.app.templates import template_functions
+
             known = {row["name"] for row in rows}
             try:
                 declared = template_functions(project, template)

@@ -11,7 +11,7 @@ import typer
 from workbench.cli.output import echo
 
 if TYPE_CHECKING:
-    from workbench.app import BackendPlugin
+    from workbench.app.installed import BackendPlugin
 
 _FEW = 10
 
@@ -23,20 +23,21 @@ def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a plugin.")] = False,
 ) -> None:
     """List the backends and the packages of runtimes: who brings them, and whether they work here."""
-    from workbench import app
+    from workbench.app.installed import backend_plugins, runtime_plugins
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:
-        for backend in await app.backend_plugins():
+        for backend in await backend_plugins():
             echo(_json("backend", **asdict(backend)) if as_json else "\n".join(_lines(backend)))
-        for name, distribution, version, runtimes in app.runtime_plugins(find_project()):
+        for name, distribution, version, runtimes in runtime_plugins(find_project()):
             if as_json:
                 echo(_json("runtimes", name=name, distribution=distribution, version=version, runtimes=runtimes))
             else:
                 some = ", ".join(runtimes) if len(runtimes) <= _FEW else str(len(runtimes))
                 echo(f"  {name:<12} {distribution} {version}, runtimes: {some or 'none'}")
 
-    app.run(main())
+    run(main())
 
 
 @app.command("check")
@@ -48,7 +49,7 @@ def check(
 
     Exit codes: 0 it keeps the contract, 1 a check failed, 2 usage, 4 the backend does not work here.
     """
-    from workbench import app
+    from workbench.app.installed import check_plugin
 
     def tell(what: str, promised: bool, problem: str, seconds: float) -> None:
         if not promised:
@@ -56,7 +57,7 @@ def check(
         else:
             echo(f"  {'✗' if problem else '✓'} {what}  {seconds:.1f} s" + (f"\n      {problem}" if problem else ""))
 
-    failed = app.check_plugin(name, checks or [], tell)
+    failed = check_plugin(name, checks or [], tell)
     echo(f"{name}: {f'{failed} of the checks failed' if failed else 'keeps the contract'}")
     if failed:
         raise typer.Exit(1)

@@ -15,14 +15,14 @@ def prune(
     ] = 30.0,
 ) -> None:
     """Remove code that no function and no layer has, and old history; says what that freed. No engine may run."""
-    from workbench import app
+    from workbench.app import state
     from workbench.client.project import find_project
 
     project = find_project()
     if not project.state.is_dir():
         echo("nothing to remove")
         return
-    pruned = app.prune(project, history * 86_400)
+    pruned = state.prune(project, history * 86_400)
     found = [
         (pruned.archives, "archive of code", "archives of code"),
         (pruned.trees, "unpacked archive", "unpacked archives"),

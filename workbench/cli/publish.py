@@ -14,8 +14,8 @@ def publish(
     description: Annotated[str | None, typer.Option("--description", "-d", help="Of the new version.")] = None,
 ) -> None:
     """Publish a version; its number goes to stdout. Without a change since the newest one, that one is answered."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:

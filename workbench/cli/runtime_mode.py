@@ -18,8 +18,8 @@ def runtime_mode(
     arn: Annotated[str | None, typer.Option("--arn", help="The runtime version, with Manual.")] = None,
 ) -> None:
     """Choose when a function, or one of its versions, takes another runtime version; or show what is chosen."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.attached import RuntimeManagement, UpdateRuntimeOn
     from workbench.model.errors import UsageError

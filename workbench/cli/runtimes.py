@@ -23,8 +23,8 @@ def list_runtimes(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a runtime.")] = False,
 ) -> None:
     """List the runtimes with the versions that are on this machine, and say which one functions take."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:
@@ -43,8 +43,8 @@ def publish(
     version: Annotated[str, typer.Argument(help="One of its versions, such as 3.11.7, or the version's ARN.")],
 ) -> None:
     """Make a version the one that functions take: at their next update, and later every one in Auto."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     async def main() -> None:

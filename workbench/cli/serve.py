@@ -11,7 +11,7 @@ import typer
 from workbench.cli.output import Progress, say
 
 if TYPE_CHECKING:
-    from workbench.app import Choice
+    from workbench.app.backends import Choice
 
 
 def serve(
@@ -29,7 +29,8 @@ def serve(
     seed: Annotated[int | None, typer.Option("--seed", help="Make the weighted draws repeatable.")] = None,
 ) -> None:
     """Run the engine for this project until it is told to stop."""
-    from workbench import app
+    from workbench.app import serving
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
 
     project = find_project()
@@ -45,8 +46,8 @@ def serve(
             sys.stdout.write(json.dumps(facts) + "\n")
             sys.stdout.flush()
 
-    app.run(
-        app.serve(
+    run(
+        serving.serve(
             project,
             backend=backend,
             port=port,

@@ -63,11 +63,11 @@ def tui(
     attach = _Attach(project)
 
     async def deploy() -> str:
-        from workbench import app
+        from workbench.app import templates
 
         port = await attach()
-        lines = await app.deploy(port, project, template)
-        lines += [f"{name} has left the template" for name in await app.left_template(port, project, template)]
+        lines = await templates.deploy(port, project, template)
+        lines += [f"{name} has left the template" for name in await templates.left_template(port, project, template)]
         return in_short(lines) if lines else "nothing has changed"
 
     from workbench.tui import read_saved_events, run
@@ -170,7 +170,7 @@ def ensure_engine(project: Project) -> None:
 
     if read_endpoint(project) is not None:
         return
-    from workbench.app import engine_log
+    from workbench.app.state import engine_log
 
     log = engine_log(project)
     try:

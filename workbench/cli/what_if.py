@@ -31,8 +31,8 @@ def what_if(
     output: Annotated[Output, typer.Option("--output", "-o", help="What goes to stdout.")] = Output.TEXT,
 ) -> None:
     """What the recorded traffic would have been with other concurrency: cold starts, throttles, latency, cost."""
-    from workbench.app import run
     from workbench.cli.engines import attach
+    from workbench.cli.loop import run
     from workbench.client.project import find_project
     from workbench.model.forecast import WhatIf
 
