@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import io
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from workbench.engine.engine import Engine, Options
 from workbench.engine.ports import Sender, SparesAt
 from workbench.engine.recorder import Recorder
 from workbench.live.view import EngineStatus
+from workbench.model.errors import RuntimeUnavailable, StateError
 from workbench.model.functions import FunctionConfiguration, FunctionVersion, NewFunction
 from workbench.model.invocations import InvocationResult, InvocationType, InvokeRequest
 from workbench.model.names import FunctionRef
+from workbench.model.runtimes import RuntimeVersion
 from workbench.store.folder import StateFolder
 from workbench.store.history import HistoryFile
 from workbench.store.sqlite import SqliteStore
@@ -163,3 +167,49 @@ async def world(
         while not closing.done():  # extensions have time to go
             await clock.advance(0.1)
         await closing
+
+
+class Gate(FakeRuntimes):
+    """Runtimes that are found once somebody opens the gate, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__("python3.12", "python3.13")
+        self.opened = asyncio.Event()
+        self.opened.set()
+        self.missing: str | None = None
+        self.broken: str | None = None
+
+    async def resolve(self, runtime: str, arn: str | None = None) -> RuntimeVersion:
+        await self.opened.wait()
+        if self.missing is not None:
+            raise RuntimeUnavailable(self.missing)
+        if self.broken is not None:
+            raise StateError(self.broken)
+        return await super().resolve(runtime, arn)
+
+
+def sha256(code: str) -> str:
+    """The guard of a function whose app.py has this content."""
+    return base64.b64encode(hashlib.sha256(archive({"app.py": code})).digest()).decode()
+
+
+async def get(made: World, name: str = "f", qualifier: str | None = None) -> FunctionVersion:
+    return await made.engine.get_function(FunctionRef(name, qualifier))
+
+
+def code_of(made: World) -> list[str]:
+    """What app.py holds in each environment that was launched."""
+    return [environment.spec.task.joinpath("app.py").read_text() for environment in made.backend.environments]
+
+
+async def numbers(made: World) -> list[str]:
+    return [version.version for version in await made.engine.list_versions("f")]
+
+
+#: What changes function `f`, by its call.
+CHANGES: dict[str, Callable[[World], Awaitable[Any]]] = {
+    "code": lambda made: made.engine.update_function_code("f", archive({"app.py": "2"})),
+    "dry run": lambda made: made.engine.update_function_code("f", archive({"app.py": "2"}), dry_run=True),
+    "configuration": lambda made: made.engine.update_function_configuration("f", configured(timeout=9)),
+    "publish": lambda made: made.engine.publish_version("f"),
+}
