@@ -12,8 +12,9 @@ from workbench.model.errors import EngineGone
 from workbench.model.functions import UpdateStatus
 from workbench.model.runtimes import InstalledRuntime, RuntimeOverview
 from workbench.tui.changes import read, written
+from workbench.tui.judged import problems_of
 from workbench.tui.screens.concurrency import ConcurrencyForm
-from workbench.tui.screens.configuration import ConfigurationForm, problems_of
+from workbench.tui.screens.configuration import ConfigurationForm
 from workbench.tui.screens.function import FunctionScreen
 from workbench.tui.screens.runtime import RuntimeForm
 from workbench.tui.widgets.choice import Choice

@@ -125,7 +125,7 @@ async def configuration(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
 async def concurrency(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await opened(app, pilot, "r")
     app.screen.query_one("#reserved", Input).value = "5"
-    app.screen.query_one("#provisioned", Input).value = "none"
+    app.screen.query_one("#provisioned", Input).value = "two"
 
 
 @SCENES.of(EnvironmentDetail)

@@ -133,7 +133,7 @@ class Openers(Exporting):
         from workbench.tui.screens.line import CommandLine
 
         if isinstance(self.screen, LiveScreen):
-            self.push_screen(CommandLine(), lambda call: call.verb.run(self, call.argument) if call else None)
+            self.push_screen(CommandLine(), lambda call: call.do(self) if call else None)
 
     def action_help(self) -> None:
         from workbench.tui.screens.help import Help

@@ -1,47 +1,31 @@
-"""The command line that `:` opens: a verb, and what it is done to. Completion and reading are pure."""
+"""Reading and completing what is typed on the command line that `:` opens. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
-from inspect import cleandoc
 from typing import TYPE_CHECKING, TypeVar
 
+from workbench.tui import judged
+from workbench.tui.commands.verbs import VERBS, Takes, Verb
+from workbench.tui.edits import routing
 from workbench.tui.mirror import Mirror
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
 
-class Takes(Enum):
-    """What a verb is done to."""
-
-    NOTHING = ""
-    FUNCTION = "FUNCTION"
-    TARGET = "FUNCTION[:QUALIFIER]"
-    ENVIRONMENT = "ENVIRONMENT"
-    INVOCATION = "REQUEST-ID"
-    FORMAT = "FORMAT"
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One command. `run` gets the whole name of what it is done to; with `optional` that may be empty."""
-
-    word: str
-    takes: Takes
-    help: str
-    run: Callable[[WorkbenchApp, str], None]
-    optional: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A verb with its argument in full."""
+    """A verb with its argument in full, and the value that followed, as it was typed."""
 
     verb: Verb
     argument: str
+    value: str = ""
+
+    def do(self, app: WorkbenchApp) -> None:
+        """Carry it out; what goes wrong is said there."""
+        self.verb.run(app, self.argument, *([self.value] if self.verb.value else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,138 +37,8 @@ class Candidate:
 
 
 Item = TypeVar("Item")
-VERBS: dict[str, Verb] = {}
 #: Candidates that are worth offering: more are found by typing on.
 OFFERED = 200
-
-
-def verb(takes: Takes, *, optional: bool = False) -> Callable[[Callable[[WorkbenchApp, str], None]], None]:
-    """Makes a verb of a function: its name is the word, its docstring the help."""
-
-    def made(function: Callable[[WorkbenchApp, str], None]) -> None:
-        word = function.__name__.rstrip("_")
-        VERBS[word] = Verb(word, takes, cleandoc(function.__doc__ or "").replace("\n", " "), function, optional)
-
-    return made
-
-
-@verb(Takes.FUNCTION)
-def function(app: WorkbenchApp, name: str) -> None:
-    """Open a function: versions, aliases, configuration."""
-    app.open_function(name)
-
-
-@verb(Takes.TARGET)
-def fire(app: WorkbenchApp, target: str) -> None:
-    """Choose an event for a function, a version or an alias, and fire it."""
-    name, _, qualifier = target.partition(":")
-    app.open_fire(name, qualifier or None)
-
-
-@verb(Takes.FUNCTION)
-def again(app: WorkbenchApp, name: str) -> None:
-    """Fire a function at once with its last event, or else its saved one."""
-    app.fire_again(name)
-
-
-@verb(Takes.TARGET, optional=True)
-def events(app: WorkbenchApp, target: str) -> None:
-    """Choose, edit and save events, and fire one many times."""
-    app.open_events(target)
-
-
-@verb(Takes.TARGET)
-def cost(app: WorkbenchApp, target: str) -> None:
-    """See what a function would have cost on AWS, and what if other concurrency were provisioned or reserved."""
-    name, _, qualifier = target.partition(":")
-    app.open_cost(name, qualifier or None)
-
-
-@verb(Takes.FUNCTION, optional=True)
-def environments(app: WorkbenchApp, name: str) -> None:
-    """Watch the execution environments and their concurrency, of all functions or of one."""
-    app.open_environments(name or None)
-
-
-@verb(Takes.NOTHING)
-def runtimes(app: WorkbenchApp, _: str) -> None:
-    """See what this machine can run, publish a runtime version, watch it being rolled out."""
-    app.open_runtimes()
-
-
-@verb(Takes.NOTHING)
-def layers(app: WorkbenchApp, _: str) -> None:
-    """See the layer versions and which functions have them."""
-    app.open_layers()
-
-
-@verb(Takes.NOTHING)
-def settings(app: WorkbenchApp, _: str) -> None:
-    """See what the engine was started with and what the account may use."""
-    app.open_settings()
-
-
-@verb(Takes.NOTHING)
-def doctor(app: WorkbenchApp, _: str) -> None:
-    """Try which backends and runtimes work on this machine, and what would mend the rest."""
-    app.open_doctor()
-
-
-@verb(Takes.ENVIRONMENT)
-def environment(app: WorkbenchApp, id: str) -> None:
-    """Open an execution environment."""
-    app.open_environment(id)
-
-
-@verb(Takes.ENVIRONMENT)
-def kill(app: WorkbenchApp, id: str) -> None:
-    """End an execution environment; asks first."""
-    app.ask_kill(id)
-
-
-@verb(Takes.INVOCATION)
-def invocation(app: WorkbenchApp, id: str) -> None:
-    """Open an invocation by its request id, or the beginning of it."""
-    app.open_invocation(id)
-
-
-@verb(Takes.FORMAT, optional=True)
-def export(app: WorkbenchApp, format: str) -> None:
-    """Write what is shown to a file: the rows of the focused list, or the whole screen."""
-    if format:
-        app.export(format)
-    else:
-        app.action_export()
-
-
-@verb(Takes.NOTHING)
-def deploy(app: WorkbenchApp, _: str) -> None:
-    """Deploy the functions of this project's template."""
-    app.start_deploy()
-
-
-@verb(Takes.NOTHING)
-def tour(app: WorkbenchApp, _: str) -> None:
-    """Take the guided tour: seven short steps on this engine, all of it undone after."""
-    app.action_tour()
-
-
-@verb(Takes.NOTHING)
-def theme(app: WorkbenchApp, _: str) -> None:
-    """Switch between the dark and the light theme."""
-    app.action_switch_theme()
-
-
-@verb(Takes.NOTHING)
-def help_(app: WorkbenchApp, _: str) -> None:
-    """Say what each key does here."""
-    app.action_help()
-
-
-@verb(Takes.NOTHING)
-def quit_(app: WorkbenchApp, _: str) -> None:
-    """Leave; asks what becomes of an engine that still has environments."""
-    app.run_worker(app.action_quit())
 
 
 def candidates(text: str, mirror: Mirror) -> list[Candidate]:
@@ -195,9 +49,15 @@ def candidates(text: str, mirror: Mirror) -> list[Candidate]:
     verb = VERBS.get(word)
     if verb is None:
         return []
+    if verb.value and " " in argument.lstrip():
+        name, _, value = argument.lstrip().partition(" ")
+        values = verb.offers(mirror, name)
+        found = _matching(values, value.strip(), lambda value: value)
+        return [Candidate(f"{word} {name} {value}", values[value]) for value in found]
     names = _names(verb.takes, mirror)
     found = _matching(names, argument.strip(), lambda name: name)
-    return [Candidate(f"{word} {name}", names[name]) for name in found[:OFFERED]]
+    blank = " " if verb.value else ""
+    return [Candidate(f"{word} {name}{blank}", names[name]) for name in found[:OFFERED]]
 
 
 def read(text: str, mirror: Mirror) -> Call | str:
@@ -213,14 +73,22 @@ def read(text: str, mirror: Mirror) -> Call | str:
     if verb.takes is Takes.NOTHING:
         return f"{verb.word} takes nothing" if argument else Call(verb, "")
     if not argument:
-        return Call(verb, "") if verb.optional else f"{verb.word} needs: {verb.takes.value}"
+        return Call(verb, "") if verb.optional else f"{verb.word} needs: {verb.wants}"
+    value = ""
+    if verb.value:
+        argument, _, value = argument.partition(" ")
+        value = " ".join(value.split())
+        if not value:
+            return f"{verb.word} needs: {verb.wants}"
     names = _names(verb.takes, mirror)
     name = argument.partition(":")[0]
     if argument in names or (verb.takes is Takes.TARGET and name in names):
-        return Call(verb, argument)
+        return Call(verb, argument, value)
+    if verb.takes is Takes.ALIAS and name in mirror.functions and argument.partition(":")[2]:
+        return Call(verb, argument, value)  # one that is not there is made
     begun = [known for known in names if known.startswith(argument) and ":" not in known[len(argument) :]]
     if len(begun) == 1:
-        return Call(verb, begun[0])
+        return Call(verb, begun[0], value)
     kind = verb.takes.value.partition("[")[0].lower()
     return f"'{argument}' may mean {len(begun)} of them" if begun else f"there is no {kind} '{argument}'"
 
@@ -229,7 +97,7 @@ def _offer(verb: Verb) -> Candidate:
     """A verb; where something follows, with the blank that the next letter needs."""
     if verb.takes is Takes.NOTHING:
         return Candidate(verb.word, verb.help)
-    return Candidate(f"{verb.word} ", f"{verb.takes.value}  {verb.help}")
+    return Candidate(f"{verb.word} ", f"{verb.wants}  {verb.help}")
 
 
 def _names(takes: Takes, mirror: Mirror) -> dict[str, str]:
@@ -242,6 +110,20 @@ def _names(takes: Takes, mirror: Mirror) -> dict[str, str]:
                 found |= {f"{name}:{alias}": "alias" for alias in sorted(view.aliases)}
                 found |= {f"{name}:{version}": "version" for version in reversed(view.versions)}
         return found
+    if takes is Takes.ALIAS:
+        functions = sorted(mirror.functions.items())
+        return {
+            f"{name}:{alias}": f"→ {routing(targets)}"
+            for name, view in functions
+            for alias, targets in sorted(view.aliases.items())
+        }
+    if takes is Takes.PROVISIONABLE:
+        functions = sorted(mirror.functions.items())
+        return {
+            f"{name}:{qualifier}": "alias" if qualifier in view.aliases else "version"
+            for name, view in functions
+            for qualifier in judged.provisionable(view)
+        }
     if takes is Takes.ENVIRONMENT:
         return {
             id: f"{view.state.glyph} {view.state.value}  {view.function}" for id, view in mirror.environments.items()

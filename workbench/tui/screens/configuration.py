@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,20 +9,12 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Label, TextArea
 
 from workbench.model.functions import FunctionVersion
-from workbench.tui.changes import ConfigurationChange, environments_end, read, without_environment, written
+from workbench.tui.changes import environments_end, read, written
 from workbench.tui.commands import function
-from workbench.tui.screens.form import Form, Judgement
+from workbench.tui.judged import BOUNDS, Judgement, configured, figure, problems_of
+from workbench.tui.screens.form import Form
 from workbench.tui.widgets.field import Field
 
-#: Field, least, most (Lambda API reference, UpdateFunctionConfiguration; Lambda quotas).
-_BOUNDS = (
-    ("memory_size", "memory", 128, 10_240),
-    ("timeout", "timeout", 1, 900),
-    ("ephemeral_storage", "/tmp", 512, 10_240),
-)
-#: Bytes of all names and values together, and what a name may be.
-_VARIABLES = 4096
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _TEXTS = ("handler", "description")
 
 
@@ -51,15 +42,14 @@ class ConfigurationForm(Form):
         yield area
 
     def judge(self) -> Judgement:
-        before = self._latest.configuration
         values: dict[str, object] = {name: self.query_one(f"#{name}", Field).text for name in _TEXTS}
         problems = []
-        for name, label, least, most in _BOUNDS:
-            text = self.query_one(f"#{name}", Input).value.strip()
-            if not text.isdigit() or not least <= int(text) <= most:
-                problems.append(f"{label} is from {least} to {most}, not “{text}”")
+        for name in BOUNDS:
+            found = figure(name, self.query_one(f"#{name}", Input).value)
+            if isinstance(found, str):
+                problems.append(found)
             else:
-                values[name] = int(text)
+                values[name] = found
         try:
             variables = read(self.query_one("#variables", TextArea).text)
         except ValueError as error:
@@ -69,23 +59,8 @@ class ConfigurationForm(Form):
             values["environment"] = variables or None
         if problems:
             return Judgement(problems=problems)
-        after = without_environment(replace(before, **values))  # type: ignore[arg-type]
-        if after == without_environment(before):
-            return Judgement()
-        change = ConfigurationChange(self._latest.name, before, after)
+        judgement = configured(self._latest, values)
+        if not judgement.changes:
+            return judgement
         kept = f"Published versions keep theirs; {self.workbench.key(function.Publish)} publishes this as a new one."
-        effects = [environments_end(self._count(), "$LATEST"), kept]
-        return Judgement([change], effects=effects)
-
-
-def problems_of(variables: dict[str, str]) -> list[str]:
-    """What AWS would refuse of these variables."""
-    problems = [
-        f"“{name}”: letters, digits and _, at least two, a letter first"
-        for name in variables
-        if _NAME.fullmatch(name) is None
-    ]
-    size = sum(len(name.encode()) + len(value.encode("utf-8", "replace")) for name, value in variables.items())
-    if size > _VARIABLES:
-        problems.append(f"the variables take {size} of {_VARIABLES} bytes")
-    return problems
+        return replace(judgement, effects=[environments_end(self._count(), "$LATEST"), kept])

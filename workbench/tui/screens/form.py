@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,17 +14,8 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from workbench.model.text import one_line, sanitize
 from workbench.tui.changes import Change
-from workbench.tui.commands import function
+from workbench.tui.judged import Judgement
 from workbench.tui.screens.dialog import Dialog
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Of what stands in the fields: what it would change, what AWS would refuse, and what follows from it."""
-
-    changes: Sequence[Change] = ()
-    problems: Sequence[str] = ()
-    effects: Sequence[str] = field(default_factory=tuple)
 
 
 class Form(Dialog[None]):
@@ -122,18 +112,11 @@ class Form(Dialog[None]):
 
     @work(group="edits")
     async def _save(self, changes: Sequence[Change]) -> None:
-        done: list[str] = []
-        try:
-            for change in changes:
-                await self.workbench.edits.make(self.workbench.link.port, change)
-                done.append(str(change))
-        except Exception as error:
-            self.workbench.say_error(error)
-        if done:
-            self.workbench.say(f"{'; '.join(done)}   {self.workbench.key(function.Undo)} undoes it", title="✓ Saved")
+        made = await self.workbench.make(changes)
+        if made:
             self._saved()
         self._busy = False
-        if len(done) == len(changes):
+        if made == len(changes):
             self.dismiss(None)
 
     @on(Button.Pressed, "#cli")

@@ -324,16 +324,8 @@ class FunctionScreen(LiveScreen):
 
     @work(group="edits")
     async def action_publish(self) -> None:
-        try:
-            version, fresh = await self.workbench.edits.publish(self.workbench.link.port, self._view.name)
-        except Exception as error:
-            self.workbench.say_error(error)
-            return
-        if fresh:
-            self.workbench.say(f"Version {version} of {self._view.name}.", title="✓ Published")
-        else:
-            self.workbench.say(f"Nothing has changed since version {version}.", title="Publish")
-        await self._again()
+        if await self.workbench.publish(self._view.name):
+            await self._again()
 
     # -- its settings
     def action_configure(self) -> None:
@@ -462,13 +454,9 @@ class FunctionScreen(LiveScreen):
 
     @work(group="edits")
     async def _save(self, draft: Draft) -> None:
-        try:
-            alias = await self.workbench.edits.save_alias(self.workbench.link.port, draft)
-        except Exception as error:
-            self.workbench.say_error(error)
+        alias = await self.workbench.save_alias(draft)
+        if alias is None:
             return
-        undo = f"{self.workbench.key(commands.Undo)} undoes it"
-        self.workbench.say(f"{self.workbench.edits.of(draft.function)[0]}   {undo}", title="✓ Saved")
         self._aliases[alias.name] = alias
         if self.editor.draft == draft:
             self.editor.begin(Draft.of(alias))
@@ -485,40 +473,7 @@ class FunctionScreen(LiveScreen):
             self.aliases.select(index)
 
     def action_undo(self) -> None:
-        """Take the last edit back; asks first where that cannot be taken back in turn."""
-        from workbench.tui.edits import PublishEdit
-        from workbench.tui.screens.question import Answer, Question
-
-        edit = next(iter(self.workbench.edits.of(self._view.name)), None)
-        if not isinstance(edit, PublishEdit):
-            self._undo()
-            return
-        text = f"Version {edit.version} of {edit.function} is deleted. Its number is not used again."
-        question = Question("Undo the publishing?", text, Answer("delete", "D", "Delete it", grave=True))
-
-        def answered(answer: str | None) -> None:
-            if answer:
-                self._undo()
-
-        self.app.push_screen(question, answered)
-
-    @work(group="edits")
-    async def _undo(self) -> None:
-        edit = next(iter(self.workbench.edits.of(self._view.name)), None)
-        if (ramp := self.workbench.ramps.ramp_of(edit)) is not None:
-            await self.workbench.ramps.roll_back(ramp)
-            await self._again()
-            return
-        try:
-            said = await self.workbench.edits.undo(self.workbench.link.port, self._view.name)
-        except Exception as error:
-            self.workbench.say_error(error)
-            return
-        if said is None:
-            self.workbench.say("There is nothing to undo: no change was made here.", title="Undo")
-            return
-        self.workbench.say(said, title="✓ Undone")
-        await self._again()
+        self.workbench.ask_undo(self._view.name, self._look_again)
 
     async def _again(self) -> None:
         """Show what an edit changed without waiting for the next frame."""

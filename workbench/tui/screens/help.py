@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 from workbench.model.environments import EnvironmentState
 from workbench.tui.commands.base import Command
+from workbench.tui.commands.main import CommandLine
+from workbench.tui.commands.verbs import VERBS
 from workbench.tui.screens.dialog import Dialog
 
 _LAST = "What an environment went through in its last quarter of a second with a change."
@@ -60,6 +62,11 @@ class Help(Dialog[None]):
                 table.add_row(
                     Text(self.workbench.keys_of(command), style="bold", justify="right"), Text(command.help())
                 )
+        table.add_row()
+        key = self.workbench.keys_of(CommandLine)
+        table.add_row(Text(key, style="bold", justify="right"), Text("What can be typed there", style="bold"))
+        for verb in VERBS.values():
+            table.add_row(Text(""), Text.assemble((f"{verb.word} {verb.wants}".strip(), "bold"), f"  {verb.help}"))
         table.add_row()
         table.add_row(Text(""), Text("The states of an execution environment", style="bold"))
         for state, text in _STATES.items():

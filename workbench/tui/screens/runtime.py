@@ -16,7 +16,8 @@ from workbench.model.functions import FunctionVersion
 from workbench.model.runtimes import RuntimeOverview
 from workbench.tui.changes import RuntimeChange
 from workbench.tui.format import clock, plural
-from workbench.tui.screens.form import Form, Judgement
+from workbench.tui.judged import Judgement
+from workbench.tui.screens.form import Form
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.function_facts import MODES
 
