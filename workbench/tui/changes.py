@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 #: Seconds that an update may take to settle, and between two looks at whether it has.
 _PATIENCE, _PAUSE = 30.0, 0.1
+#: Settings whose values are shown, with what each is called and its unit.
+_SHOWN = {
+    "memory_size": ("memory", " MB"),
+    "timeout": ("timeout", " s"),
+    "ephemeral_storage": ("/tmp", " MB"),
+    "handler": ("handler", ""),
+}
 
 
 class Change(Protocol):
@@ -84,16 +91,10 @@ class ConfigurationChange:
     def cli(self, endpoint: str | None) -> str:
         before, after = self.before, self.after
         options = {"function-name": self.function}
-        if before.memory_size != after.memory_size:
-            options["memory-size"] = str(after.memory_size)
-        if before.timeout != after.timeout:
-            options["timeout"] = str(after.timeout)
-        if before.ephemeral_storage != after.ephemeral_storage:
-            options["ephemeral-storage"] = json.dumps({"Size": after.ephemeral_storage})
-        if before.handler != after.handler:
-            options["handler"] = after.handler
-        if before.description != after.description:
-            options["description"] = after.description
+        for name in (*_SHOWN, "description"):
+            if (value := getattr(after, name)) != getattr(before, name):
+                size = name == "ephemeral_storage"
+                options[name.replace("_", "-")] = json.dumps({"Size": value}) if size else str(value)
         if (before.environment or {}) != (after.environment or {}):
             options["environment"] = json.dumps({"Variables": dict(after.environment or {})})
         return command("update-function-configuration", options, endpoint=endpoint)
@@ -101,14 +102,9 @@ class ConfigurationChange:
     def __str__(self) -> str:
         before, after = self.before, self.after
         parts = [
-            f"{name} {was} → {now}{unit}"
-            for name, was, now, unit in (
-                ("memory", before.memory_size, after.memory_size, " MB"),
-                ("timeout", before.timeout, after.timeout, " s"),
-                ("/tmp", before.ephemeral_storage, after.ephemeral_storage, " MB"),
-                ("handler", before.handler, after.handler, ""),
-            )
-            if was != now
+            f"{label} {was} → {now}{unit}"
+            for name, (label, unit) in _SHOWN.items()
+            if (was := getattr(before, name)) != (now := getattr(after, name))
         ]
         had, has = before.environment or {}, after.environment or {}
         if names := sorted(name for name in {*had, *has} if had.get(name) != has.get(name)):

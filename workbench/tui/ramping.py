@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
 
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.tui.alias_draft import Draft
@@ -12,10 +11,7 @@ from workbench.tui.changes import Change
 from workbench.tui.commands import function
 from workbench.tui.edits import Edits, PublishEdit
 from workbench.tui.firing import Firing
-from workbench.tui.link import Link
-from workbench.tui.mirror import Mirror
 from workbench.tui.ramps import Ramp, RampOrder, Ramps
-from workbench.tui.saved import SavedEvent
 
 
 class Ramping(Firing):
@@ -24,18 +20,16 @@ class Ramping(Firing):
     `undo` is how a notice names the way back, by default the key of the function screen.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        mirror: Mirror,
-        keys: Mapping[str, tuple[str, ...]],
-        saved_events: Sequence[SavedEvent],
-        events_folder: Path | None,
-    ) -> None:
-        super().__init__(link, mirror, keys, saved_events, events_folder)
-        self.edits = Edits(lambda: self.mirror.wall)
+    @cached_property
+    def edits(self) -> Edits:
+        """What was changed here."""
+        return Edits(lambda: self.mirror.wall)
+
+    @cached_property
+    def ramps(self) -> Ramps:
+        """The ramps of this app."""
         start = partial(self.run_worker, group="ramp")
-        self.ramps = Ramps(lambda: self.link.port, mirror, self.edits, self.say, start, self.key(function.Undo))
+        return Ramps(lambda: self.link.port, self.mirror, self.edits, self.say, start, self.key(function.Undo))
 
     async def make(self, changes: Sequence[Change], undo: str = "") -> int:
         """Change settings, one after the other until one fails, and say so; how many were."""

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets import Input, Label, Select
 
 from workbench.model.functions import Alias, FunctionVersion
 from workbench.model.names import LATEST
@@ -19,71 +17,41 @@ from workbench.tui.commands import function as commands
 from workbench.tui.edits import routing
 from workbench.tui.ramp_plan import PRESETS, RampPlan, cli, read
 from workbench.tui.ramps import ENOUGH, RampOrder
-from workbench.tui.screens.dialog import Dialog
+from workbench.tui.screens.fields import Fields
 from workbench.tui.widgets.choice import Choice
 
 _OWN = "other figures"
 
 
-class RampDialog(Dialog[RampOrder]):
+class RampDialog(Fields[RampOrder]):
     """Returns the order, or None for esc."""
 
     DEFAULT_CSS = """
     RampDialog {
-        & > .box { width: 84; padding: 0 1; background: $surface; }
-        .row { height: 1; }
-        #first { height: 1; }
-        .row Label { width: 14; color: $foreground 60%; margin: 0 1 0 1; }
-        .row Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $background; }
-        .row Input:focus { background: $primary 25%; }
+        & > .box { width: 84; }
         .row #errors { width: 8; }
-        .row Choice { width: 1fr; }
-        .row .unit { width: auto; margin: 0 1; color: $foreground 50%; }
-        #judgement { height: auto; max-height: 8; margin: 1 1 0 1; }
-        .buttons { margin-top: 1; height: 1; }
     }
     """
-    BINDINGS = [
-        Binding("ctrl+s", "start", "Start", key_display="^s"),
-        Binding("f2", "show_cli", "aws CLI", key_display="F2"),
-    ]
+    GO = ("Start", "starts it")
     AUTO_FOCUS = "#plan"
 
     def __init__(self, alias: Alias, versions: Mapping[str, FunctionVersion]) -> None:
-        super().__init__()
+        super().__init__(f"Ramp of {alias.function}:{alias.name}")
         self._alias = alias
         self._versions = versions
         published = sorted((name for name in versions if name != LATEST), key=int, reverse=True)
         self._targets = [name for name in published if name != alias.version]
 
-    def compose(self) -> ComposeResult:
-        box = Vertical(classes="box")
-        box.border_title = Content(f"Ramp of {one_line(self._alias.function)}:{one_line(self._alias.name)}")
-        box.border_subtitle = Content("^s starts it · F2 aws CLI · tab next field · esc back")
+    def rows(self) -> ComposeResult:
         targets = [(name, name) for name in self._targets] or [("no other version is published", "")]
-        with box:
-            yield Static(id="first")
-            now = routing({self._alias.version: 1.0 - sum(self._alias.weights.values()), **self._alias.weights})
-            yield self._row("now", Label(one_line(now), classes="unit"))
-            yield self._row("to version", Choice(targets, value=self._likely or targets[0][1], id="target"))
-            presets = [(name, name) for name in (*PRESETS, _OWN)]
-            yield self._row("plan", Choice(presets, value=PRESETS[0], id="plan"))
-            yield self._row("in words", Input(PRESETS[0], id="words", compact=True))
-            errors = Input("", id="errors", compact=True, placeholder="never", max_length=5)
-            yield self._row("roll back if", errors, Label("% of its invocations fail", classes="unit"))
-            yield Static(id="judgement")
-            with Horizontal(classes="buttons"):
-                for id, key, text in (("start", "^s", "Start"), ("cli", "F2", "aws CLI"), ("cancel", "esc", "Cancel")):
-                    yield Button(
-                        Content.assemble((key, "bold underline"), f" {text}"),
-                        id=id,
-                        variant="primary" if id == "start" else "default",
-                        compact=True,
-                    )
-
-    @staticmethod
-    def _row(label: str, *widgets: Label | Input | Choice) -> Horizontal:
-        return Horizontal(Label(label), *widgets, classes="row")
+        now = routing({self._alias.version: 1.0 - sum(self._alias.weights.values()), **self._alias.weights})
+        yield self.row("now", Label(one_line(now), classes="unit"))
+        yield self.row("to version", Choice(targets, value=self._likely or targets[0][1], id="target"))
+        presets = [(name, name) for name in (*PRESETS, _OWN)]
+        yield self.row("plan", Choice(presets, value=PRESETS[0], id="plan"))
+        yield self.row("in words", Input(PRESETS[0], id="words", compact=True))
+        errors = Input("", id="errors", compact=True, placeholder="never", max_length=5)
+        yield self.row("roll back if", errors, Label("% of its invocations fail", classes="unit"))
 
     def on_mount(self) -> None:
         self._show()
@@ -165,21 +133,16 @@ class RampDialog(Dialog[RampOrder]):
             undo = self.workbench.key(commands.Undo)
             text = "→ The terminal UI moves it, by UpdateAlias: quitting ends it where it is."
             lines.append(Content.styled(f"{text} {undo} takes it all back.", "$text-warning"))
-        self.query_one("#judgement", Static).update(Content("\n").join(lines))
-        for id in ("#start", "#cli"):
-            self.query_one(id, Button).disabled = order is None
+        self.show(lines, order is not None)
 
     # -- what the person does
-    @on(Input.Submitted)
-    @on(Button.Pressed, "#start")
-    def action_start(self) -> None:
+    def action_go(self) -> None:
         order, _ = self._judge()
         if order is None:
             self.app.bell()
         else:
             self.dismiss(order)
 
-    @on(Button.Pressed, "#cli")
     def action_show_cli(self) -> None:
         from workbench.tui.screens.snippet import Snippet
 
@@ -189,7 +152,3 @@ class RampDialog(Dialog[RampOrder]):
             return
         text = cli(order.plan, self._alias, order.target, self.workbench.endpoint)
         self.app.push_screen(Snippet("This ramp with the aws CLI", text))
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
