@@ -6,8 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.engine.world import World, world
+from workbench.backends.api import Exited
+from workbench.engine.backend_host import BackendHost
 from workbench.model.environments import EnvironmentState
+from workbench.model.errors import EngineGone
 from workbench.model.invocations import InvocationStatus
 from workbench.testing.fakes import FakeRuntime
 
@@ -106,3 +111,31 @@ async def test_stopping_the_engine_answers_every_invocation(tmp_path: Path) -> N
     for pending in (busy, initialising, creating):
         assert (await pending).status is InvocationStatus.CRASH
     assert made.engine._tables.concurrency == 0
+
+
+async def test_an_environment_whose_backend_opens_while_the_engine_ends_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = asyncio.Event()
+
+    async def open_late(name: str) -> BackendHost:
+        await opened.wait()
+        return BackendHost(name, made.backend)
+
+    async with world(tmp_path / "state") as made:
+        await made.create()
+        await made.invoke()
+        (first,) = made.backend.environments
+        stop = first.stop
+
+        async def stop_late(grace: float) -> Exited:
+            opened.set()
+            await made.clock.sleep(1)
+            return await stop(grace)
+
+        monkeypatch.setattr(first, "stop", stop_late)
+        monkeypatch.setattr(made.engine._backends, "_make", open_late)
+        waiting = made.submit(backend="late")
+    with pytest.raises(EngineGone):
+        await waiting
+    assert made.backend.environments == [first]

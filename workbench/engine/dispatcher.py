@@ -183,6 +183,8 @@ class Dispatcher:
     ) -> None:
         try:
             host = await self._backends.open(backend)
+            if self.closed:  # nobody would end what is made now
+                raise EngineGone("the engine is stopping")
         except Exception as error:
             surprise = BackendError(f"{type(error).__name__}: {error}")
             self._refuse(invocation, error if isinstance(error, WorkbenchError) else surprise)
