@@ -76,6 +76,7 @@ async def attach(
     Raises:
         BackendError: the daemon does not answer, or would not.
     """
+    writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(PATIENCE):
             if "://" in to.path:
@@ -89,13 +90,15 @@ async def attach(
                 "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode()
             )
             head = await reader.readuntil(b"\r\n\r\n")
-    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise BackendError(
-            f"Docker cannot attach to a container: no daemon answers at {to.path} ({error})", mend=to.start_command
-        ) from error
-    status = head.split(b" ", 2)[1]
-    if status not in (b"101", b"200"):
-        writer.close()
-        said = head.split(b"\r\n", 1)[0].decode("utf-8", "replace")
-        raise BackendError(f"Docker cannot attach to a container: {said}")
+        if head.split(b" ", 2)[1] not in (b"101", b"200"):
+            said = head.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+            raise BackendError(f"Docker cannot attach to a container: {said}")
+    except BaseException as error:
+        if writer is not None:
+            writer.close()
+        if isinstance(error, OSError | ValueError | asyncio.IncompleteReadError | asyncio.LimitOverrunError):
+            raise BackendError(
+                f"Docker cannot attach to a container: no daemon answers at {to.path} ({error})", mend=to.start_command
+            ) from error
+        raise
     return Attached(reader, writer, frame, complaint)

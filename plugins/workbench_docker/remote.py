@@ -42,6 +42,7 @@ class RemoteContainer:
         self._image = image
         self._on_message = on_message
         self._id: str | None = None
+        self._making: asyncio.Task[str] | None = None
         self._attached: Attached | None = None
         self._reading: asyncio.Task[None] | None = None
         self._folder: Path | None = None
@@ -150,8 +151,8 @@ class RemoteContainer:
                 "workbench.function": spec.function,
             },
         )
-        made = await calls("make a container", lambda client: client.create_container_from_config(body))
-        self._id = identifier = made["Id"]
+        self._making = asyncio.create_task(self._make(body))
+        identifier = await asyncio.shield(self._making)
         if spec.runtime.image is not None:
             names = await calls("look for extensions", lambda client: images.extensions(client, identifier))
             self.layout = configuration.layout(spec.runtime, images.with_extensions(self._image.settings, names))
@@ -166,8 +167,15 @@ class RemoteContainer:
         self._folder = Path(tempfile.mkdtemp(prefix="listeners-", dir=self._maker.host.run_dir))
         self.listener, self.services = _listen(self._folder, "l"), _listen(self._folder, "s")
 
+    async def _make(self, body: dict[str, Any]) -> str:
+        made = await self._maker.calls("make a container", lambda client: client.create_container_from_config(body))
+        self._id = identifier = str(made["Id"])
+        return identifier
+
     async def abandon(self) -> None:
         """End and clear away what there is, wherever `open` was."""
+        if self._making is not None:  # the request goes on whoever is cancelled
+            await asyncio.gather(self._making, return_exceptions=True)
         if self._attached is not None:
             await self._kill()
             await self.ended

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from workbench.services.relay import Relay
 from workbench.testing import conformance
 from workbench.testing.kit import Subject
 from workbench_docker import daemon
+from workbench_docker.calls import Calls
 
 pytestmark = pytest.mark.docker
 
@@ -91,6 +92,40 @@ CHECKS = (
 @pytest.mark.parametrize("name", CHECKS)
 async def test_it_conforms(name: str, tmp_path: Path) -> None:
     await conformance.run(conformance.CHECKS[name], registry.create("docker"), tmp_path)
+
+
+async def test_a_launch_that_is_given_up_while_its_container_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docker import APIClient
+
+    making, given_up, made, run = threading.Event(), threading.Event(), threading.Event(), Calls._run
+
+    def tell(self: Calls, what: str, work: Callable[[Any], Any]) -> Any:
+        if what != "make a container":
+            return run(self, what, work)
+        making.set()
+        given_up.wait(60)
+        try:
+            return run(self, what, work)
+        finally:
+            made.set()
+
+    async def look(subject: Subject) -> None:
+        launching = asyncio.create_task(subject.backend.launch(subject.spec()))
+        await asyncio.to_thread(making.wait, 60)
+        launching.cancel()
+        await asyncio.sleep(0)
+        given_up.set()
+        with pytest.raises(asyncio.CancelledError):
+            await launching
+        await asyncio.to_thread(made.wait, 60)
+        assert client.containers(all=True, filters={"label": f"workbench.engine={os.getpid()}"}) == []
+
+    monkeypatch.setattr(Calls, "_run", tell)
+    client = APIClient(base_url=daemon.look().daemon.url)  # type: ignore[union-attr]
+    await conformance.run(look, registry.create("docker"), tmp_path)
+    client.close()
 
 
 async def test_nothing_is_mounted_and_the_image_made_for_it_goes_with_the_engine(
