@@ -120,7 +120,7 @@ def test_it_keeps_ten_minutes_of_constant_change_in_few_bytes(live: Live, script
     assert len(told.environments[0].cells) == KEPT
     track = live._past._tracks["e"]
     assert sys.getsizeof(track.cells) < 4 * KEPT
-    assert sys.getsizeof(live._past._account.peaks) < 12 * KEPT
+    assert sys.getsizeof(live._past.running.account.peaks) < 12 * KEPT
 
 
 def test_a_long_quiet_time_costs_nothing_and_its_state_goes_on(live: Live, script: Script) -> None:
@@ -185,7 +185,7 @@ def test_counts_of_functions_are_bounded_and_end_with_the_function(
     for number, name in enumerate(("f", "g", "h")):
         script.accept(f"r{number}", name)
         script.advance(CELL)
-    assert set(live._past._functions) == {"g", "h"}
+    assert set(live._past.running.functions) == {"g", "h"}
     assert live.past("g", script.now).peaks == [1, 1, 1]  # from cell 1 on: it might have been dropped before
     gone = live.past("f", script.now)
     assert (gone.begins, gone.peaks) == (1, [0, 0, 0])  # what it did in cell 0 is not known any more
@@ -194,6 +194,27 @@ def test_counts_of_functions_are_bounded_and_end_with_the_function(
     script.advance(CELL)
     assert live.past("g", script.now).peaks == [1, 1, 1, 0]
     assert live.past(None, script.now).peaks == [1, 2, 3, 3, 2]
+
+
+def test_throttles_are_told_as_they_stood_in_each_cell(live: Live, script: Script) -> None:
+    deltas, seq = PastOfDeltas(), 0
+    script.change("g")
+    for refused in ("f", "", "fg", "", "g"):
+        for number, function in enumerate(refused):
+            script.refuse(f"r{script.now}-{number}", function)
+        delta = live.changes(seq, script.now, 0.0)
+        deltas.take(decode(type(delta), json.loads(json.dumps(encode(delta)))))
+        seq = delta.seq
+        script.advance(CELL)
+    for told in (live.past, lambda function, t: deltas.told(t, function)):
+        for function, throttles in ((None, [1, 1, 3, 3, 4]), ("f", [1, 1, 2, 2, 2]), ("g", [0, 0, 1, 1, 2])):
+            found = told(function, script.now)
+            assert (found.throttles[:5], len(found.throttles)) == (throttles, len(found.peaks))
+    script.delete("f")
+    assert live.past("f", script.now).throttles[4:] == [2, 2]
+    script.advance(CELL)
+    assert live.past("f", script.now).throttles[5:] == [2, 0]  # made anew, it would begin with none
+    assert live.past(None, script.now).throttles[5:] == [4, 4]
 
 
 def test_without_an_event_nothing_is_known() -> None:

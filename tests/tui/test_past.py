@@ -77,6 +77,30 @@ async def test_keys_move_list_and_chart_to_a_moment_of_the_past_and_back(open_fa
         assert "e-2" not in face.text
 
 
+async def test_what_was_throttled_by_then_is_told(open_face, engine):
+    async with open_face() as face:
+
+        def throttled() -> str:
+            return face.line("throttled").split("throttled")[1].split()[0]
+
+        await live_through(face, engine)
+        await face.press("v")
+        await back_to(face, "e-2")
+        assert throttled() == "0"
+        await face.press("greater_than_sign")
+        for id in ("t-1", "t-2", "t-3"):
+            engine.refused(id, "hello")
+        await face.frame(40_000)
+        engine.refused("t-4", "counter")
+        await face.frame(60_000)
+        assert throttled() == "4"
+        for _ in range(30):
+            await face.press("left_curly_bracket")
+            if throttled() != "4":
+                break
+        assert throttled() == "3"
+
+
 async def test_time_goes_on_while_the_past_stands_still(open_face, engine):
     async with open_face() as face:
         await live_through(face, engine)

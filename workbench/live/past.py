@@ -148,6 +148,47 @@ class Peaks:
         return [0] * before + known + [self.count] * after
 
 
+class Counts:
+    """A count of the account and of each function. Bounded: of the functions those that changed last are kept."""
+
+    __slots__ = ("account", "dropped", "functions")
+
+    def __init__(self) -> None:
+        self.account = Peaks()
+        #: By function, the one that changed last at the end.
+        self.functions: OrderedDict[str, Peaks] = OrderedDict()
+        #: The last cell in which a function changed whose counts are not kept.
+        self.dropped = -1
+
+    def note(self, t: int, count: int) -> None:
+        """It is another count from this moment on, in clock nanoseconds."""
+        self.account.note(t // CELL_NS, count)
+
+    def note_of(self, t: int, function: str, count: int) -> None:
+        """That of one function is."""
+        functions = self.functions
+        peaks = functions.get(function)
+        if peaks is None:
+            if len(functions) >= FUNCTIONS:
+                _, gone = functions.popitem(last=False)
+                self.dropped = gone.newest
+            peaks = functions[function] = Peaks()
+        else:
+            functions.move_to_end(function)
+        peaks.note(t // CELL_NS, count)
+
+    def of(self, function: str | None) -> Peaks:
+        """The counts of one function, or of all."""
+        return self.account if function is None else self.functions.get(function) or Peaks()
+
+    def known_from(self, function: str, begins: int, now: int) -> int:
+        """The cell from which those of a function are known, if those of all are from `begins` on."""
+        peaks = self.of(function)
+        if not peaks.peaks or peaks.first > begins:  # it may be one that was dropped before
+            return max(begins, min(self.dropped + 1, now))
+        return begins
+
+
 class PastKeeper:
     """What happened from `begins` on, in cells. Everything in it is bounded."""
 
@@ -156,11 +197,9 @@ class PastKeeper:
         self.begins = begins
         self._tracks: dict[str, Track] = {}
         self._ended: deque[tuple[EnvironmentView, Track]] = deque()
-        self._account = Peaks()
-        #: By function, the one that changed last at the end.
-        self._functions: OrderedDict[str, Peaks] = OrderedDict()
-        #: The last cell in which a function changed whose counts are not kept.
-        self._dropped = -1
+        #: How many invocations run at once, and how many were throttled so far.
+        self.running = Counts()
+        self.throttles = Counts()
 
     def cell(self, environment: str, cell: Cell) -> None:
         """A cell of an environment that lives."""
@@ -181,35 +220,18 @@ class PastKeeper:
             if self.begins is None or gone.newest >= self.begins:
                 self.begins = gone.newest + 1  # what was there before is no longer known whole
 
-    def running(self, t: int, account: int) -> None:
-        """So many invocations run at once from this moment on, in clock nanoseconds."""
-        self._account.note(t // CELL_NS, account)
-
-    def running_of(self, t: int, function: str, count: int) -> None:
-        """So many of one function do."""
-        functions = self._functions
-        peaks = functions.get(function)
-        if peaks is None:
-            if len(functions) >= FUNCTIONS:
-                _, gone = functions.popitem(last=False)
-                self._dropped = gone.newest
-            peaks = functions[function] = Peaks()
-        else:
-            functions.move_to_end(function)
-        peaks.note(t // CELL_NS, count)
-
     def deleted(self, t: int, function: str) -> None:
         """There is no such function any more; what still runs of it counts for none."""
-        if function in self._functions:
-            self.running_of(t, function, 0)
+        for counts in (self.running, self.throttles):
+            if function in counts.functions:
+                counts.note_of(t, function, 0)
 
     def told(self, t: int, function: str | None, living: Iterable[EnvironmentView]) -> Past:
         """The past at a moment of the clock, of one function or of all; `living` are the live view's environments."""
         now = t // CELL_NS
         begins = max(now + 1 - KEPT, now if self.begins is None else min(self.begins, now))
-        peaks = self._account if function is None else self._functions.get(function) or Peaks()
-        if function is not None and (not peaks.peaks or peaks.first > begins):  # it may be one that was dropped before
-            begins = max(begins, min(self._dropped + 1, now))
+        if function is not None:
+            begins = max(counts.known_from(function, begins, now) for counts in (self.running, self.throttles))
         found = []
         for view, track in self._ended:
             if (function is None or view.function == function) and track.newest >= begins:
@@ -218,7 +240,8 @@ class PastKeeper:
             known = self._tracks.get(view.id) if function is None or view.function == function else None
             if known is not None and (not view.state.final or known.newest >= begins):
                 found.append(PastEnvironment(view.id, *known.since(begins)))
-        return Past(t_mono_ns=t, begins=begins, peaks=peaks.between(begins, now), environments=found)
+        peaks, throttles = (counts.of(function).between(begins, now) for counts in (self.running, self.throttles))
+        return Past(t_mono_ns=t, begins=begins, peaks=peaks, throttles=throttles, environments=found)
 
 
 class PastOfDeltas:
@@ -236,12 +259,14 @@ class PastOfDeltas:
             self._keeper = PastKeeper(delta.t_mono_ns // CELL_NS)
             self._living.clear()
         keeper = self._keeper
-        keeper.running(delta.t_mono_ns, delta.totals.running)
+        keeper.running.note(delta.t_mono_ns, delta.totals.running)
+        keeper.throttles.note(delta.t_mono_ns, delta.totals.throttles)
         for function in delta.functions:
-            if not function.running and function.name not in self._ran:
-                continue
-            self._ran.add(function.name)
-            keeper.running_of(delta.t_mono_ns, function.name, function.running)
+            if function.throttles:
+                keeper.throttles.note_of(delta.t_mono_ns, function.name, function.throttles)
+            if function.running or function.name in self._ran:
+                self._ran.add(function.name)
+                keeper.running.note_of(delta.t_mono_ns, function.name, function.running)
         for view in delta.environments:
             self._living[view.id] = view
             for cell in view.timeline:

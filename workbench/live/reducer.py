@@ -266,12 +266,12 @@ class Live:
         self._invocations.touch(event.request_id, self.seq, view)
         self.totals.invocations += 1
         self.totals.running += 1
-        self._past.running(event.t, self.totals.running)
+        self._past.running.note(event.t, self.totals.running)
         self.totals.cold_starts += event.cold
         if function is not None:
             function.invocations += 1
             function.running += 1
-            self._past.running_of(event.t, function.name, function.running)
+            self._past.running.note_of(event.t, function.name, function.running)
             function.cold_starts += event.cold
             function.executed[event.version] = function.executed.get(event.version, 0) + 1
             found = metrics.figures(function, event.qualifier, event.version)
@@ -295,7 +295,7 @@ class Live:
             return
         begun = self._open.pop(event.request_id)
         self.totals.running -= 1
-        self._past.running(event.t, self.totals.running)
+        self._past.running.note(event.t, self.totals.running)
         self.totals.errors += failed
         self.totals.billed_ms += event.billed_ms
         view.status, view.finished = event.status, event.t
@@ -307,7 +307,7 @@ class Live:
         if begun is not None and self._functions.view(view.function) is begun[0]:
             function, found, provisioned = begun
             function.running -= 1
-            self._past.running_of(event.t, function.name, function.running)
+            self._past.running.note_of(event.t, function.name, function.running)
             function.errors += failed
             function.duration_ms += event.duration_ms
             function.billed_ms += event.billed_ms
@@ -330,8 +330,10 @@ class Live:
         )
         self._invocations.touch(event.request_id, self.seq, view)
         self.totals.throttles += 1
+        self._past.throttles.note(event.t, self.totals.throttles)
         if function := self._function(event.function):
             function.throttles += 1
+            self._past.throttles.note_of(event.t, function.name, function.throttles)
             metrics.figures(function, event.qualifier, "").throttles += 1
         self._closed[event.request_id] = None
         self._closed.move_to_end(event.request_id)

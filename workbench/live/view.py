@@ -202,13 +202,15 @@ class PastEnvironment:
 class Past:
     """The last ten minutes before `t_mono_ns`, or as much of them as is known.
 
-    `begins` is the first cell that is known. `peaks` has the greatest number of invocations that ran at once in each
-    cell from there to now. `environments` are those that were there at any time since.
+    `begins` is the first cell that is known. For each cell from there to now, `peaks` has the greatest number of
+    invocations that ran at once, and `throttles` how many had been throttled by its end. `environments` are those that
+    were there at any time since.
     """
 
     t_mono_ns: int
     begins: int
     peaks: list[int]
+    throttles: list[int]
     environments: list[PastEnvironment]
 
 

@@ -74,6 +74,11 @@ class Window:
         starts = ((column * zoom - begins) for column in range(newest - count + 1, newest + 1))
         return tuple(max(known[max(0, at) : max(0, at + zoom)], default=0) for at in starts)
 
+    @property
+    def throttled(self) -> int:
+        """How many invocations had been throttled by its end."""
+        return self.past.throttles[self.end - self.past.begins]
+
 
 def _last(track: PastEnvironment) -> int:
     """The cell of its last change."""

@@ -162,6 +162,7 @@ class EnvironmentsScreen(LiveScreen):
             ("in use", number(peaks[-1]), ""),
             ("ready", number(states[State.IDLE] + states[State.FROZEN]), ""),
             ("starting", number(states[State.CREATING] + states[State.INIT]), ""),
+            ("throttled", number(window.throttled), "bold $text-warning" if window.throttled else ""),
         ]
         function = mirror.functions.get(rows.only) if rows.only is not None else None
         if function is not None:
