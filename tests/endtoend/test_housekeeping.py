@@ -64,6 +64,19 @@ def test_a_runtime_that_is_missing_is_said_and_no_failure(shell: Shell, project:
     assert "a cannot run" not in errors
 
 
+def test_a_runtime_that_only_the_project_brings_is_not_missing(
+    shell: Shell, project: Callable[..., None], tmp_path: Path
+) -> None:
+    project(a="nodejs24.x")
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\necho '24.1.0 {node}'\n")
+    node.chmod(0o755)
+    (tmp_path / "project/workbench.toml").write_text(f'[runtimes]\n"nodejs24.x" = ["{node}"]\n')
+    code, lines, errors = said(shell, "deploy")
+    assert (code, lines) == (0, ["created a"])
+    assert "cannot run" not in errors
+
+
 def test_prune_leaves_a_running_engine_alone(shell: Shell, serve: Callable[..., Served]) -> None:
     serve()
     code, lines, errors = said(shell, "prune")

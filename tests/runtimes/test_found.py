@@ -96,7 +96,7 @@ Find = Callable[[], Program | None]
 
 def scripted(program: Path, machine: Path, answer: str, *before: str) -> None:
     """An interpreter that says what it is, after some lines of shell."""
-    program.parent.mkdir()
+    program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text("\n".join(["#!/bin/sh", *before, f"echo '{answer}'\n"]).replace("{machine}", str(machine)))
     program.chmod(0o755)
 
@@ -164,3 +164,26 @@ async def test_what_is_missing_names_the_mend(machine: Path) -> None:
         assert catalogue.look(runtime) is None
         with pytest.raises(RuntimeUnavailable, match="do not run here"):
             await catalogue.resolve(runtime)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "name", "answer", "found"),
+    [
+        ("nodejs22.x", "node", "22.9.1 {machine}/opt/node", "22.9.1 at {machine}/opt/node"),
+        ("python3.13", "opt/bin/python3.13", "3.13.9 CPython {machine}/opt", "3.13.9 at {machine}/opt/bin/python3.13"),
+    ],
+)
+async def test_a_program_that_only_the_project_names_is_told_of_and_run(
+    machine: Path, runtime: str, name: str, answer: str, found: str
+) -> None:
+    program = machine / name
+    scripted(program, machine, answer)
+    catalogue = Catalogue("us-east-1", machine / "cache", {runtime: [program]})
+    assert catalogue.look(runtime) == (found.replace("{machine}", str(machine)), "")
+    assert [one.version for one in await catalogue.installed(runtime)] == [found.split()[0]]
+
+
+def test_a_program_that_the_project_names_wrongly_is_what_is_told(machine: Path) -> None:
+    wrong = install(machine / "opt/node", "18.1.0")
+    told = Catalogue("us-east-1", machine / "cache", {"nodejs22.x": [wrong]}).look("nodejs22.x")
+    assert told == (f"workbench.toml: [runtimes]: {wrong} is no Node.js 22", "name one there that is")

@@ -85,7 +85,7 @@ async def publish_layer(port: EnginePort, content: Path, new: Callable[[bytes], 
 
 async def lacking(port: EnginePort, names: Iterable[str], project: Project) -> list[str]:
     """What keeps deployed functions from running, here or in the long run, a line for each."""
-    catalogue = Catalogue(project.region, cache_folder())
+    catalogue = Catalogue(project.region, cache_folder(), project.runtimes)
     backend = (await port.status()).backend
     lines = []
     for version in await port.list_functions():

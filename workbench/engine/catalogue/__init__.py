@@ -71,7 +71,12 @@ class Catalogue:
     def look(self, runtime: str) -> tuple[str, str] | None:
         """What realises a runtime here, and the mend when nothing does; None for one that Workbench cannot run."""
         language = _language(self._entries[runtime])
-        return language.look(self._entries[runtime]) if language is not None else None
+        if language is None:
+            return None
+        try:
+            return language.look(self._entries[runtime], self._added.get(runtime, ()))
+        except UsageError as error:  # of a program that the project names
+            return str(error), "name one there that is"
 
     async def first(self, runtime: str) -> InstalledRuntime | None:
         entry = self._entry(runtime)
@@ -206,7 +211,7 @@ class Catalogue:
             return RuntimeUnavailable(
                 f"'{runtime}' functions do not run here: Python 3.10 and newer, Node.js and provided runtimes do"
             )
-        why, mend = language.look(entry)
+        why, mend = language.look(entry, self._added.get(runtime, ()))
         return RuntimeUnavailable(f"'{runtime}' functions do not run here: {why}", mend=mend)
 
     def _realise(self, runtime: str, arn: str, version: str, program: Program | None) -> RuntimeVersion:

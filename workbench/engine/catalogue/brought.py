@@ -22,8 +22,8 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 class Brought:
     """A language that nothing is known of but what the entry says."""
 
-    def look(self, entry: Entry) -> tuple[str, str]:
-        found = list(self.programs(entry, ()).values())
+    def look(self, entry: Entry, added: Sequence[Path]) -> tuple[str, str]:
+        found = list(self.programs(entry, added).values())
         command, version = _interpreter(entry)
         if not found or found[-1] is None:
             return f"no {command} {version} here", str(entry.get("mend") or f"install {command} {version}")

@@ -42,8 +42,12 @@ class Realisation:
 class Language(Protocol):
     """A kind of runtime that Workbench can run."""
 
-    def look(self, entry: Entry) -> tuple[str, str]:
-        """What realises an entry here, for people; and, when nothing does, the command that mends it."""
+    def look(self, entry: Entry, added: Sequence[Path]) -> tuple[str, str]:
+        """What realises an entry here, for people; and, when nothing does, the command that mends it.
+
+        Raises:
+            UsageError: as for `programs`.
+        """
 
     def own(self, entry: Entry) -> Program | None:
         """The program that is known without a search, if there is one. It comes first while nothing is published."""

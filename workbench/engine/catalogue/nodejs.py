@@ -28,9 +28,9 @@ _BOOT = "index.mjs"
 class NodeJs:
     """The language `nodejs`."""
 
-    def look(self, entry: Entry) -> tuple[str, str]:
+    def look(self, entry: Entry, added: Sequence[Path]) -> tuple[str, str]:
         major = _major(entry)
-        node = find_node(major)
+        node = find_node(major, added)
         if node is None:
             return f"no Node.js {major} here", f"nvm install {major}"
         return f"{node.version} at {node.executable}", ""
@@ -57,9 +57,9 @@ class NodeJs:
         )
 
 
-def find_node(major: str) -> Program | None:
+def find_node(major: str, added: Sequence[Path] = ()) -> Program | None:
     """The newest node of a major version, such as `20`."""
-    newest = list(by_version(find_nodes(major)).values())[-1:]
+    newest = list(by_version(find_nodes(major, added)).values())[-1:]
     return newest[0] if newest else None
 
 

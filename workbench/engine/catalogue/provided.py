@@ -11,7 +11,7 @@ from workbench.engine.catalogue.languages import Entry, Program, Programs, Reali
 class Provided:
     """The language `provided`."""
 
-    def look(self, entry: Entry) -> tuple[str, str]:
+    def look(self, entry: Entry, added: Sequence[Path]) -> tuple[str, str]:
         return "the function's own bootstrap", ""
 
     def own(self, entry: Entry) -> Program | None:

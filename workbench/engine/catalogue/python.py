@@ -37,9 +37,9 @@ _SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urlli
 class Python:
     """The language `python`."""
 
-    def look(self, entry: Entry) -> tuple[str, str]:
+    def look(self, entry: Entry, added: Sequence[Path]) -> tuple[str, str]:
         minor = _minor(entry)
-        python = find_python(minor)
+        python = find_python(minor, added)
         if python is None:
             return f"no Python {minor} here", f"uv python install {minor}"
         return f"{python.version} at {python.executable}", ""
@@ -95,12 +95,12 @@ def _client(python: Program, cache: Path) -> Path:
     return prepared(cache / f"python{minor}-{digest}", fill, "Python")
 
 
-def find_python(minor: str) -> Program | None:
+def find_python(minor: str, added: Sequence[Path] = ()) -> Program | None:
     """The newest Python of a minor version, such as `3.12`; this process's own one without asking another."""
     own = _own(minor)
     if own is not None:
         return own
-    newest = list(by_version(find_pythons(minor)).values())[-1:]
+    newest = list(by_version(find_pythons(minor, added)).values())[-1:]
     return newest[0] if newest else None
 
 
