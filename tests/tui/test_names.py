@@ -26,7 +26,7 @@ SETTINGS = {
     *("tooltip", "virtual_size", "compose", "render", "render_line", "get_content_height", "get_default_screen"),
     *("get_system_commands", "notify_style_update", "on_mount", "watch_scroll_y", "check_action", "action_quit"),
     *("check_consume_key", "get_key_display", "on_event", "focused", "SUSPENDED_SCREEN_CLASS", "_styles_cache"),
-    *("__init__",),
+    *("focus", "__init__"),
 }
 
 
