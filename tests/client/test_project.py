@@ -78,7 +78,7 @@ def test_settings_are_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a = ", "Invalid value"),
-        ("color = 1", "unknown setting 'color'; known: account, backend"),
+        ("color = 1", "unknown setting 'color'; known: account, auth, backend"),
         ("backend = 1", "'backend' has a value of the wrong kind: 1"),
         ("concurrency = true", "'concurrency' has a value of the wrong kind: True"),
         ("concurrency = 1.5", "'concurrency' has a value of the wrong kind: 1.5"),

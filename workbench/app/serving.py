@@ -12,11 +12,13 @@ from typing import Any
 
 from workbench.app.backends import Choice
 from workbench.app.engine import open_engine
+from workbench.client.credentials import NAME, Credentials, read_credentials
 from workbench.client.project import Project
 from workbench.http.control import Control
 from workbench.http.front import Front
 from workbench.http.gateway.door import Gateway
 from workbench.http.lambda_api.api import LambdaApi
+from workbench.http.lambda_api.signature import Signatures
 from workbench.http.services import ServicesAt
 from workbench.model.errors import UsageError
 from workbench.store.folder import write_durably
@@ -63,8 +65,9 @@ async def serve(
             await running.port.account(),
             services=ServicesAt(project.services, project.region),
         )
-        front = Front(api, Control(running.port, running.key))
-        gateway = Gateway(running.port)
+        signatures = Signatures(_credentials(project)) if project.auth == "strict" else None
+        front = Front(api, Control(running.port, running.key), signatures)
+        gateway = Gateway(running.port, signatures)
         await _listen(front, port, "--port")
         try:
             await _listen(gateway, gateway_port, "--gateway-port")
@@ -87,6 +90,15 @@ async def serve(
         finally:
             project.endpoint_file.unlink(missing_ok=True)
             await _close(front, gateway)
+
+
+def _credentials(project: Project) -> Credentials:
+    """Those of the state folder, which are made once."""
+    found = read_credentials(project.state)
+    if found is None:
+        found = Credentials.fresh()
+        write_durably(project.state / NAME, found.document())
+    return found
 
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:

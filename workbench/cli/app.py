@@ -13,6 +13,7 @@ from workbench.cli import (
     alias,
     concurrency,
     cost,
+    credentials,
     delete,
     deploy,
     diff,
@@ -97,6 +98,7 @@ app.command("cost")(cost.cost)
 app.command("record")(record.record)
 app.command("prune")(prune.prune)
 app.command("keys")(keys.keys)
+app.command("credentials")(credentials.credentials)
 app.command("doctor")(doctor.doctor)
 
 

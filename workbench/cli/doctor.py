@@ -12,6 +12,7 @@ def doctor() -> None:
     from workbench import __version__
     from workbench.app.installed import health_report, runtime_report
     from workbench.cli.loop import run
+    from workbench.client.credentials import other_users
     from workbench.client.project import find_project, read_endpoint
 
     project = find_project()
@@ -24,6 +25,11 @@ def doctor() -> None:
         typer.echo(f"project    {project.root}")
         typer.echo(f"state      {project.state}")
         typer.echo(f"engine     {f'pid {endpoint.pid} at {endpoint.url}' if endpoint else 'not running'}")
+        if project.auth != "strict" and (others := other_users()):
+            typer.echo(
+                f"auth       any credentials pass, from {', '.join(others)}, too, who may log in to this machine"
+            )
+            typer.echo('           mend: auth = "strict" in workbench.toml')
         typer.echo("\nbackends")
         taken = False
         for name, health, isolated in await health_report():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MARKERS = ("workbench.toml", ".workbench", "template.yaml")
 NETWORKS = ("internet", "none", "host")
+AUTH = ("any", "strict")
 DEFAULT_ACCOUNT = "000000000000"
 
 
@@ -39,6 +40,8 @@ class Project:
     services: str | None = None
     runtime_rollout: float = 300.0
     spares: int = 1
+    #: `any` credentials pass at the Lambda API, or, `strict`, the state folder's own alone.
+    auth: str = "any"
     runtimes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     file_systems: dict[str, Path] = field(default_factory=dict)
     #: The network modes of functions, by their names; under the empty name that of all others.
@@ -118,6 +121,7 @@ def find_project(start: Path | None = None) -> Project:
         services=settings("services", str, "") or None,
         runtime_rollout=float(settings("runtime_rollout", (int, float), 300.0)),
         spares=settings("spares", int, 1),
+        auth=settings("auth", str, "any"),
         runtimes={
             runtime: tuple(root / Path(path).expanduser() for path in paths)
             for runtime, paths in settings("runtimes", dict, {}).items()
@@ -172,6 +176,7 @@ def _settings(path: Path) -> Any:
     known = {
         "backend",
         "account",
+        "auth",
         "region",
         "parameters",
         "concurrency",
@@ -199,6 +204,8 @@ def _settings(path: Path) -> Any:
     account = setting("account", str, DEFAULT_ACCOUNT)
     if len(account) != 12 or not account.isdigit():
         raise UsageError(f"{path}: 'account' must be twelve digits, not {account!r}")
+    if (auth := setting("auth", str, "any")) not in AUTH:
+        raise UsageError(f"{path}: 'auth' is one of {', '.join(AUTH)}, not {auth!r}")
     if setting("spares", int, 1) < 0:
         raise UsageError(f"{path}: 'spares' must be 0 or more")
     for runtime, paths in setting("runtimes", dict, {}).items():

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from workbench.http.control import PREFIX, Control
 from workbench.http.lambda_api.api import LambdaApi
 from workbench.http.lambda_api.guard import loopback_hosts, refuse, refuse_web
+from workbench.http.lambda_api.signature import Signatures
 from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.http.wire import HttpProtocol
 
@@ -20,11 +21,12 @@ _log = logging.getLogger("workbench.http")
 
 
 class Front:
-    """Listens for both. `open` binds, `close` stops."""
+    """Listens for both. `open` binds, `close` stops. Given `signatures`, the Lambda API is for who signs rightly."""
 
-    def __init__(self, api: LambdaApi, control: Control) -> None:
+    def __init__(self, api: LambdaApi, control: Control, signatures: Signatures | None = None) -> None:
         self.api = api
         self.control = control
+        self.signatures = signatures
         self.url = ""
         self.hosts: frozenset[str] = frozenset()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -96,6 +98,8 @@ class _Connection(HttpProtocol):
             self._live = self._run(self._follow(request))
         elif request.path.startswith(PREFIX):
             self._run(self._answer(control.handle(request)))
+        elif (signatures := self._front.signatures) is not None and (refused := signatures.refuse(request)) is not None:
+            self.send(refused)
         else:
             self._run(self._answer(self._front.api.handle(request)))
 

@@ -45,7 +45,7 @@ def not_found(kind: ApiKind) -> Response:
 
 
 def forbidden() -> Response:
-    """A function URL with AuthType AWS_IAM, and a request that bears no signature."""
+    """A function URL with AuthType AWS_IAM, and a request without a signature that counts."""
     guide = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
     text = f"Forbidden. For troubleshooting Function URL authorization issues, see: {guide}"
     return _json(403, {"Message": text}, "AccessDeniedException")

@@ -19,6 +19,7 @@ from workbench.client.port import StreamingPort
 from workbench.http.gateway import answers, cors, streamed
 from workbench.http.gateway.events import Received, event, new_request_id, now, short_id, trace_header
 from workbench.http.gateway.table import Match, Miss, Table
+from workbench.http.lambda_api.signature import Signatures
 from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.http.wire import HttpProtocol
 from workbench.model.errors import TooManyRequests, WorkbenchError
@@ -47,11 +48,13 @@ class Headers(dict[str, str]):
 class Gateway:
     """Listens and answers. `open` binds, `close` stops."""
 
-    def __init__(self, port: StreamingPort) -> None:
+    def __init__(self, port: StreamingPort, signatures: Signatures | None = None) -> None:
+        """Where AuthType is AWS_IAM any signature will do, unless there are `signatures` to check it."""
         self.url = ""
         self.connections: set[_Connection] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
         self._port = port
+        self._signatures = signatures
         self._number = 0
         self._server: asyncio.Server | None = None
         self._account = ""
@@ -151,12 +154,17 @@ class Gateway:
             _log.exception("%s %s failed", request.method, request.path)
             return answers.refused(kind)
 
+    def _signed(self, request: Request) -> bool:
+        if self._signatures is not None:
+            return self._signatures.refuse(request) is None
+        return request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential=")
+
     async def _answer(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:
         route = match.route
         headers = request.headers
         if isinstance(headers, Headers) and headers.too_large:
             return answers.too_large(route.kind)
-        if route.auth == "AWS_IAM" and not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
+        if route.auth == "AWS_IAM" and not self._signed(request):
             return answers.forbidden()
         data = json.dumps(event(match, received), separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
         if len(data) > MAX_EVENT:

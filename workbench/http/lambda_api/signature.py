@@ -1,0 +1,153 @@
+"""Whether a request was signed with the state folder's own credentials: `auth = "strict"` of workbench.toml.
+
+Source: AWS IAM User Guide, "Create a signed AWS API request" (Signature Version 4); the answers are AWS's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import uuid
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote
+
+from workbench.client.credentials import Credentials
+from workbench.http.lambda_api.shape import failure
+from workbench.http.messages import Request, Response
+from workbench.model.errors import ApiError
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+#: How far the client's clock may be from ours.
+_SKEW = timedelta(minutes=5)
+_TIME = "%Y%m%dT%H%M%SZ"
+_PARAMETERS = ("Credential", "Signature", "SignedHeaders")
+_SPACES = re.compile(r" +")
+
+
+class UnrecognizedClient(ApiError):
+    """Signed by somebody whom nobody knows."""
+
+    code, status, message_key, kind = "UnrecognizedClientException", 403, "message", None
+
+
+class InvalidSignature(ApiError):
+    """Another signature than the right one, or one of another time."""
+
+    code, status, message_key, kind = "InvalidSignatureException", 403, "message", None
+
+
+class IncompleteSignature(ApiError):
+    """Something of the signature is not there."""
+
+    code, status, message_key, kind = "IncompleteSignatureException", 403, "message", None
+
+
+class Signatures:
+    """Checks signatures. `now` is the time in UTC."""
+
+    def __init__(self, credentials: Credentials, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._credentials = credentials
+        self._now = now
+
+    def refuse(self, request: Request, services: Collection[str] = ("lambda",)) -> Response | None:
+        """A 403 unless the whole request was signed with the credentials, for one of these services, in time."""
+        try:
+            self.check(request, services)
+        except ApiError as error:
+            return failure(error, str(uuid.uuid4()))
+        return None
+
+    def check(self, request: Request, services: Collection[str] = ("lambda",)) -> None:
+        """Return if it was.
+
+        Raises:
+            ApiError: it was not; AWS's code and words.
+        """
+        headers = request.headers
+        authorization = headers.get("authorization", "")
+        given = dict(
+            part.strip().partition("=")[::2] for part in authorization.removeprefix(_ALGORITHM).strip().split(",")
+        )
+        missing = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
+        signed_at = headers.get("x-amz-date", "")
+        if not signed_at:
+            missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        if missing:
+            raise IncompleteSignature(" ".join(missing))
+        identifier, _, scope = given["Credential"].partition("/")
+        if identifier != self._credentials.access_key_id:
+            raise UnrecognizedClient("The security token included in the request is invalid.")
+        day, region, service, terminator = self._scope(scope)
+        if service not in services:
+            raise InvalidSignature(f"Credential should be scoped to correct service: '{min(services)}'. ")
+        if terminator != "aws4_request" or not signed_at.startswith(day):
+            raise InvalidSignature("Credential should be scoped with a valid date and terminated by 'aws4_request'.")
+        self._check_time(signed_at)
+        names = given["SignedHeaders"].split(";")
+        if "host" not in names:
+            raise InvalidSignature("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+        digest = hashlib.sha256(_canonical(request, names)).hexdigest()
+        to_sign = "\n".join((_ALGORITHM, signed_at, scope, digest))
+        key = f"AWS4{self._credentials.secret_access_key}".encode()
+        for step in (day, region, service, "aws4_request", to_sign):
+            key = hmac.digest(key, step.encode(), "sha256")
+        if not hmac.compare_digest(key.hex().encode(), given["Signature"].encode()):
+            raise InvalidSignature(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+                "Access Key and signing method. Consult the service documentation for details."
+            )
+
+    def _scope(self, scope: str) -> tuple[str, str, str, str]:
+        parts = scope.split("/")
+        if len(parts) != 4:
+            raise IncompleteSignature(
+                f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got "
+                f"'{self._credentials.access_key_id}/{scope}'"
+            )
+        return parts[0], parts[1], parts[2], parts[3]
+
+    def _check_time(self, signed_at: str) -> None:
+        try:
+            signed = datetime.strptime(signed_at, _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            raise IncompleteSignature(
+                f"Date must be in ISO-8601 'basic format'. Got '{signed_at}'. See http://en.wikipedia.org/wiki/ISO_8601"
+            ) from None
+        now = self._now()
+        if signed < now - _SKEW:
+            raise InvalidSignature(
+                f"Signature expired: {signed_at} is now earlier than {now - _SKEW:{_TIME}} ({now:{_TIME}} - 5 min.)"
+            )
+        if signed > now + _SKEW:
+            raise InvalidSignature(
+                f"Signature not yet current: {signed_at} is still later than {now + _SKEW:{_TIME}} "
+                f"({now:{_TIME}} + 5 min.)"
+            )
+
+
+def _canonical(request: Request, names: list[str]) -> bytes:
+    """What was signed, of what has arrived."""
+    steps: list[str] = []
+    for step in request.path.split("/"):
+        if step == "..":
+            del steps[-1:]
+        elif step not in ("", "."):
+            steps.append(step)
+    path = "/".join(("", *steps)) + ("/" if request.path.endswith("/") and steps else "") or "/"
+    pairs = sorted(tuple(map(_encoded, pair.partition("=")[::2])) for pair in request.query.split("&") if pair)
+    lines = (
+        request.method,
+        quote(path, safe="/~", encoding="latin-1"),
+        "&".join(f"{name}={value}" for name, value in pairs),
+        *(f"{name}:{_SPACES.sub(' ', request.headers.get(name, '').strip())}" for name in names),
+        "",
+        ";".join(names),
+        hashlib.sha256(request.body).hexdigest(),
+    )
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote(text), safe="-_.~")
