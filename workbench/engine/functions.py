@@ -21,6 +21,7 @@ from workbench.engine.decide import Function, Tables
 from workbench.engine.layers import Layers
 from workbench.engine.ports import Runtimes, Store, StoreThread
 from workbench.engine.resources import versions
+from workbench.engine.resources.aliases import check_alias, check_name
 from workbench.engine.resources.concurrency import check_move
 from workbench.model import events as ev
 from workbench.model.attached import Attached, RuntimeManagement, UpdateRuntimeOn
@@ -31,7 +32,6 @@ from workbench.model.errors import (
     ResourceNotFound,
     RuntimeUnavailable,
     StateError,
-    ValidationException,
     WorkbenchError,
 )
 from workbench.model.functions import (
@@ -44,7 +44,7 @@ from workbench.model.functions import (
     UpdateStatus,
     unchanged,
 )
-from workbench.model.names import ALIAS_PATTERN, LATEST, FunctionRef
+from workbench.model.names import LATEST, FunctionRef
 
 _REVISION = (
     "The Revision Id provided does not match the latest Revision Id. "
@@ -299,13 +299,7 @@ class Functions:
     async def create_alias(
         self, function: str, name: str, version: str, description: str, weights: Mapping[str, float] | None
     ) -> Alias:
-        if not ALIAS_PATTERN.fullmatch(name):
-            raise ValidationException(
-                [
-                    f"Value '{name}' at 'name' failed to satisfy constraint: "
-                    "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"
-                ]
-            )
+        check_name(name)
         async with self._lock(function):
             known = self._function(function, version)
             if name in known.aliases:
@@ -318,7 +312,7 @@ class Functions:
                 weights=dict(weights or {}),
                 revision_id=_revision(),
             )
-            self._check(known, alias)
+            check_alias(self._tables.account, known, alias)
             return await self._write_alias(alias)
 
     async def update_alias(
@@ -344,7 +338,7 @@ class Functions:
                 weights=alias.weights if weights is None else dict(weights),
                 revision_id=_revision(),
             )
-            self._check(known, changed)
+            check_alias(self._tables.account, known, changed)
             check_move(known, changed)
             return await self._write_alias(changed)
 
@@ -458,39 +452,6 @@ class Functions:
         self._emit(ev.AttachedChanged(self._clock.monotonic_ns(), name, attached))
         if attached.urls != before.urls:
             self._urls_changed()
-
-    def _check(self, function: Function, alias: Alias) -> None:
-        """AWS's rules for an alias and its weights."""
-        weights = alias.weights
-        if len(weights) > 1:
-            raise InvalidParameterValue("Number of items in AdditionalVersionWeights cannot be greater than 1")
-        for version, weight in weights.items():
-            if not 0.0 <= weight <= 1.0:
-                bound = "less than or equal to 1.0" if weight > 1.0 else "greater than or equal to 0.0"
-                raise ValidationException(
-                    [
-                        f"Value '{{{version}={weight}}}' at 'routingConfig.additionalVersionWeights' failed to satisfy "
-                        f"constraint: Map value must satisfy constraint: [Member must have value {bound}]"
-                    ]
-                )
-            if alias.version == LATEST or version == LATEST:
-                refused = InvalidParameterValue("$LATEST is not supported for an alias pointing to more than 1 version")
-                if alias.version == LATEST:
-                    refused.kind = None  # AWS leaves `Type` out here
-                raise refused
-            if version == alias.version:
-                raise InvalidParameterValue(
-                    f"Invalid function version {version}. "
-                    f"Function version {version} is already included in routing configuration."
-                )
-        for version in (alias.version, *weights):
-            if version not in function.versions:
-                raise self._missing(alias.function, version)
-        targets = [function.versions[version].configuration for version in (alias.version, *weights)]
-        if len({target.role for target in targets}) > 1:
-            raise InvalidParameterValue("Both versions of an alias must have the same execution role")
-        if len({str(target.settings.get("DeadLetterConfig")) for target in targets}) > 1:
-            raise InvalidParameterValue("Both versions of an alias must have the same dead-letter queue configuration")
 
     # -- the background of Pending and InProgress
     async def _activate(self, version: FunctionVersion) -> None:
