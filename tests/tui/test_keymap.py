@@ -206,3 +206,13 @@ async def test_buttons_and_hints_name_the_keys_in_force(open_face, engine):
         assert "F10 takes that over" in str(face.app.screen.query_one("#checks", Static).content)
         await face.press("f10", "f10", "f10", "slash", "z", "z", "enter")
         assert "F10 clears the filter." in face.text
+
+
+async def test_the_past_names_the_keys_that_move_it(open_face, engine):
+    async with open_face(keys=keymap({"earlier": "f6", "later": "f7", "now": "f8"}, WHERE)) as face:
+        engine.warm("e-1", "hello")
+        await face.frame(300_000)
+        await face.press("v", "f6", "f6")
+        assert "F6 F7 move · F8 now" in face.text
+        await face.press("f8")
+        assert "F6 F7 move" not in face.text

@@ -10,9 +10,11 @@ from textual.content import Content
 
 from workbench.live.view import CELL_NS, EnvironmentView, PastEnvironment
 from workbench.model.text import one_line
+from workbench.tui.commands import environments as commands
 from workbench.tui.format import NOTHING, age, clock, environment_id, number
 from workbench.tui.mirror import Changed, Mirror
 from workbench.tui.past import Window, columns, state_at
+from workbench.tui.shell import key_of
 from workbench.tui.widgets.columns import Placed
 from workbench.tui.widgets.concurrency import UNKNOWN, ConcurrencyChart
 from workbench.tui.widgets.drawn_rows import Piece
@@ -133,7 +135,8 @@ class Lifecycles(EnvironmentList):
         if self.window is None:
             return super().subtitle()
         known = clock(self.window.known_from)
-        return Content.styled(f"[ ] move · > now · the past is known from {known} on", "$foreground 60%")
+        back, forth, now = (key_of(self, command) for command in (commands.Earlier, commands.Later, commands.Now))
+        return Content.styled(f"{back} {forth} move · {now} now · the past is known from {known} on", "$foreground 60%")
 
     def empty(self) -> str:
         return super().empty() if self.window is None else "No environment was there then."
