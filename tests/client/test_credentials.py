@@ -21,7 +21,17 @@ def test_they_are_read_as_they_were_made(tmp_path: Path) -> None:
     assert (made.access_key_id[:4], len(made.access_key_id), len(made.secret_access_key)) == ("AKIA", 20, 40)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"access_key_id": "a", "secret_access_key": "b", "more": 1}'])
+PAIR = '{"access_key_id": %s, "secret_access_key": %s}'
+CONTENTS = [
+    "",
+    "[]",
+    "{}",
+    PAIR[:-1] % ('"a"', '"b"') + ', "more": 1}',
+    *(PAIR % ('"a"', bad) for bad in ("1", "null", '""')),
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
 def test_what_are_none_is_said(content: str, tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(content)
     with pytest.raises(UsageError, match="holds no credentials"):

@@ -81,6 +81,21 @@ def test_the_state_folder_s_credentials_pass_and_no_others(
     assert f"AWS_SECRET_ACCESS_KEY={kept['SecretAccessKey']}\n".encode() in exported.stdout
 
 
+def test_an_engine_that_was_started_before_is_said(strict: Shell, serve: Callable[..., Served]) -> None:
+    settings = Path(strict.env["WORKBENCH_PROJECT"], "workbench.toml")
+    settings.write_text("")
+    serve()
+    settings.write_text('auth = "strict"\n')
+    done = strict.run("credentials")
+    assert (done.returncode, b'was started with auth = "any"' in done.stderr) == (2, True)
+    assert b'auth       "any" in the engine that runs, "strict" in workbench.toml' in strict.run("doctor").stdout
+    assert strict.run("stop").returncode == 0
+    serve()
+    told = strict.run("status").stdout.decode()
+    assert "the Lambda API takes what workbench credentials prints, and nothing else" in told
+    assert "the Runtime API of functions in your own network is open to every user of this machine" in told
+
+
 def test_another_user_cannot_read_them(strict: Shell, serve: Callable[..., Served]) -> None:
     serve()
     file = strict.state / "credentials.json"

@@ -123,3 +123,27 @@ def test_what_is_no_signature_at_all_is_refused_in_aws_s_words(parameters: str, 
     assert refused.status == 403
     del request.headers["x-amz-date"]
     assert error(request)[0] == "IncompleteSignatureException"
+
+
+@pytest.mark.parametrize(
+    "names", ["x-amz-date;x-amz-log-type", "host;host;x-amz-date;x-amz-log-type", "host;x-amz-date"]
+)
+def test_what_is_acted_on_is_signed_and_once(names: str) -> None:
+    request = signed("/")
+    signed_names = "host;x-amz-date;x-amz-log-type"
+    assert signed_names in request.headers["authorization"]
+    request.headers["authorization"] = request.headers["authorization"].replace(signed_names, names)
+    assert error(request)[1].startswith("'Host' and each 'X-Amz-' header must be a 'SignedHeader'")
+
+
+@pytest.mark.parametrize("url", ["/_url/open/../hello/", "/./a", f"/?{'a=b&' * 200}"])
+def test_what_is_signed_is_what_is_routed_and_of_bounded_size(url: str) -> None:
+    assert error(signed(url))[0] == INVALID
+
+
+def test_before_the_body_is_there_it_is_looked_who_asks() -> None:
+    head = signed("/", b"a body")
+    head.body = b""
+    assert Signatures(OURS).refuse_head(head) is None
+    assert Signatures(OURS).refuse(head) is not None
+    assert Signatures(OURS).refuse_head(signed("/", credentials=Credentials("any", "any"))) is not None

@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from workbench.app.backends import Choice
@@ -32,14 +32,15 @@ async def serve(
     gateway_port: int,
     seed: int | None,
     spares: int | None = None,
-    ready: Callable[[dict[str, object], Choice], None],
+    ready: Callable[[dict[str, object], Sequence[str], Choice], None],
     report: Callable[[str, bool], None] = lambda text, over: None,
 ) -> None:
     """Run the engine with its endpoint until SIGTERM, SIGINT or a call of `stop`.
 
     `spares` stands in for the project's own bound.
 
-    `ready` gets what `serve --json` prints, once, when requests are answered; `report` is for `open_engine`.
+    `ready` is called once, when requests are answered: with what `serve --json` prints, and what else is to be known.
+    `report` is for `open_engine`.
 
     Raises:
         UsageError: a port is taken.
@@ -76,8 +77,15 @@ async def serve(
             raise
         urls = {"lambda": front.url, "gateway": gateway.url}
         running.relay.never(urls.values())
-        running.engine.announce(urls)
-        endpoint = {"url": front.url, "key": running.key, "pid": os.getpid(), "state": str(project.state)}
+        notes = tuple(_strictness(project, running.choice))
+        running.engine.announce(urls, notes)
+        endpoint = {
+            "url": front.url,
+            "key": running.key,
+            "pid": os.getpid(),
+            "state": str(project.state),
+            "auth": project.auth,
+        }
         write_durably(project.endpoint_file, json.dumps(endpoint).encode())
         # What is there by now lives as long as the process: the collector need not look at it again.
         gc.collect()
@@ -85,11 +93,19 @@ async def serve(
         try:
             if stopping.is_set():
                 return
-            ready({**urls, "pid": os.getpid(), "state": str(project.state)}, running.choice)
+            ready({**urls, "pid": os.getpid(), "state": str(project.state)}, notes, running.choice)
             await stopping.wait()
         finally:
             project.endpoint_file.unlink(missing_ok=True)
             await _close(front, gateway)
+
+
+def _strictness(project: Project, choice: Choice) -> Iterator[str]:
+    """What is to be known of `auth = "strict"`; nothing where any credentials pass."""
+    if project.auth == "strict":
+        yield 'auth "strict": the Lambda API takes what workbench credentials prints, and nothing else'
+        if not choice.isolated or "host" in project.networks.values():
+            yield "the Runtime API of functions in your own network is open to every user of this machine, auth or not"
 
 
 def _credentials(project: Project) -> Credentials:

@@ -16,10 +16,17 @@ def credentials(
 ) -> None:
     """Print the credentials that the Lambda API takes, as a `credential_process` of AWS's configuration does."""
     from workbench.client.credentials import Credentials, read_credentials
-    from workbench.client.project import find_project
+    from workbench.client.project import find_project, read_endpoint
     from workbench.model.errors import UsageError
 
     project = find_project()
+    running = read_endpoint(project)
+    if running is not None and running.auth != project.auth:
+        raise UsageError(
+            f'the engine that runs (pid {running.pid}) was started with auth = "{running.auth}", and workbench.toml '
+            f'says "{project.auth}" by now',
+            mend="workbench stop, and start it again",
+        )
     found: Credentials | None = Credentials("workbench", "workbench")  # where any pass
     if project.auth == "strict":
         found = read_credentials(project.state)

@@ -25,7 +25,10 @@ def doctor() -> None:
         typer.echo(f"project    {project.root}")
         typer.echo(f"state      {project.state}")
         typer.echo(f"engine     {f'pid {endpoint.pid} at {endpoint.url}' if endpoint else 'not running'}")
-        if project.auth != "strict" and (others := other_users()):
+        if endpoint is not None and endpoint.auth != project.auth:
+            typer.echo(f'auth       "{endpoint.auth}" in the engine that runs, "{project.auth}" in workbench.toml')
+            typer.echo("           mend: workbench stop, and start it again")
+        elif project.auth != "strict" and (others := other_users()):
             typer.echo(
                 f"auth       any credentials pass, from {', '.join(others)}, too, who may log in to this machine"
             )

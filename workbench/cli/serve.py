@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,13 +36,15 @@ def serve(
 
     project = find_project()
 
-    def ready(facts: dict[str, object], choice: Choice) -> None:
+    def ready(facts: dict[str, object], notes: Sequence[str], choice: Choice) -> None:
         boundary = "isolated" if choice.isolated else "no boundary: trusted code only"
         say(f"Lambda endpoint {facts['lambda']}")
         say(f"HTTP front ends {facts['gateway']}")
         say(f"backend {choice.name} ({boundary}; {choice.why})")
         for note in choice.notes:
             say(f"{choice.name}: {note}")
+        for note in notes:
+            say(note)
         if as_json:
             sys.stdout.write(json.dumps(facts) + "\n")
             sys.stdout.flush()

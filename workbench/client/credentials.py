@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.model.errors import UsageError
 
 NAME = "credentials.json"
+_ANEW = "remove it: the next engine makes new ones"
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 #: Where the users of persons begin on Linux (login.defs, UID_MIN); 500 on macOS.
 _FIRST_PERSON = 500 if os.uname().sysname == "Darwin" else 1000
@@ -45,13 +46,16 @@ def read_credentials(state: Path) -> Credentials | None:
     """
     path = state / NAME
     try:
-        return Credentials(**json.loads(path.read_bytes()))
+        found = Credentials(**json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} holds no credentials", mend="remove it: the next engine makes new ones") from error
+        raise UsageError(f"{path} holds no credentials", mend=_ANEW) from error
+    if not all(isinstance(text, str) and text for text in (found.access_key_id, found.secret_access_key)):
+        raise UsageError(f"{path} holds no credentials", mend=_ANEW)
+    return found
 
 
 def other_users() -> list[str]:

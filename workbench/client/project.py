@@ -75,12 +75,13 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """How to reach a running engine: its base URL, the bearer key of `/_workbench`, and its process."""
+    """How to reach a running engine: its base URL, the bearer key of `/_workbench`, its process; whom it lets in."""
 
     url: str
     key: str
     pid: int
     state: str
+    auth: str = "any"
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -226,7 +227,9 @@ def read_endpoint(project: Project) -> Endpoint | None:
         return None
     try:
         data = json.loads(project.endpoint_file.read_text())
-        endpoint = Endpoint(url=data["url"], key=data["key"], pid=int(data["pid"]), state=data["state"])
+        endpoint = Endpoint(
+            url=data["url"], key=data["key"], pid=int(data["pid"]), state=data["state"], auth=data.get("auth", "any")
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return endpoint

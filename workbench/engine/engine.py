@@ -524,9 +524,9 @@ class Engine(AttachedResources, AccountResources):
             return replace(status, notes=(*status.notes, f"no history: {self._recorder.trouble}"))
         return status
 
-    def announce(self, urls: Mapping[str, str]) -> None:
-        """The endpoints are up; `status` names them from now on."""
-        self._status = replace(self._status, urls=dict(urls))
+    def announce(self, urls: Mapping[str, str], notes: tuple[str, ...] = ()) -> None:
+        """The endpoints are up; `status` names them, and what is to be known of them, from now on."""
+        self._status = replace(self._status, urls=dict(urls), notes=(*self._status.notes, *notes))
 
     async def stop(self) -> None:
         if self._on_stop is None:

@@ -96,7 +96,7 @@ class Control:
         try:
             archive = await self._port.code(sha256)
         except WorkbenchError as error:
-            return _refusal(404, type(error).__name__, error.message)
+            return _refusal(404, type(error).__name__, "there is no such code")
         return Response(200, archive, [("content-type", "application/zip")])
 
 

@@ -88,7 +88,10 @@ class _Connection(HttpProtocol):
 
     def admitted(self, request: Request) -> Response | None:
         if not request.path.startswith(PREFIX):
-            return refuse(request, self._front.hosts)
+            refused = refuse(request, self._front.hosts)
+            if refused is None and self._front.signatures is not None:
+                refused = self._front.signatures.refuse_head(request)
+            return refused
         # Workbench's own calls carry the bearer key instead of AWS's signature.
         return refuse_web(request, self._front.hosts) or self._front.control.refuse_large(request)
 

@@ -22,7 +22,7 @@ from workbench.http.gateway.table import Match, Miss, Table
 from workbench.http.lambda_api.signature import Signatures
 from workbench.http.messages import Request, Response, StreamedResponse
 from workbench.http.wire import HttpProtocol
-from workbench.model.errors import TooManyRequests, WorkbenchError
+from workbench.model.errors import ApiError, TooManyRequests, WorkbenchError
 from workbench.model.invocations import InvocationResult, InvokeRequest
 from workbench.model.names import FunctionRef
 from workbench.model.routes import ApiKind, Route
@@ -156,7 +156,12 @@ class Gateway:
 
     def _signed(self, request: Request) -> bool:
         if self._signatures is not None:
-            return self._signatures.refuse(request) is None
+            try:
+                self._signatures.check(request)
+            except ApiError as error:
+                _log.warning("%s %s: %s", request.method, request.path, error)
+                return False
+            return True
         return request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential=")
 
     async def _answer(self, match: Match, request: Request, received: Received) -> Response | StreamedResponse:

@@ -10,6 +10,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -23,7 +24,10 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _SKEW = timedelta(minutes=5)
 _TIME = "%Y%m%dT%H%M%SZ"
 _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
-_SPACES = re.compile(r" +")
+_SPACES, _SLASHES = re.compile(r" +"), re.compile(r"/+")
+_DOTS = frozenset({".", ".."})
+_MOST_PAIRS = 200
+_SERVICE = "lambda"
 
 
 class UnrecognizedClient(ApiError):
@@ -44,6 +48,16 @@ class IncompleteSignature(ApiError):
     code, status, message_key, kind = "IncompleteSignatureException", 403, "message", None
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a request says of its signature; `scope` is day, region, service and `aws4_request`."""
+
+    scope: tuple[str, ...]
+    names: list[str]
+    signed_at: str
+    signature: str
+
+
 class Signatures:
     """Checks signatures. `now` is the time in UTC."""
 
@@ -51,20 +65,33 @@ class Signatures:
         self._credentials = credentials
         self._now = now
 
-    def refuse(self, request: Request, services: Collection[str] = ("lambda",)) -> Response | None:
-        """A 403 unless the whole request was signed with the credentials, for one of these services, in time."""
-        try:
-            self.check(request, services)
-        except ApiError as error:
-            return failure(error, str(uuid.uuid4()))
-        return None
+    def refuse(self, request: Request) -> Response | None:
+        """A 403 unless the whole request was signed with the credentials, for Lambda, in time."""
+        return _refusal(self.check, request)
 
-    def check(self, request: Request, services: Collection[str] = ("lambda",)) -> None:
+    def refuse_head(self, request: Request) -> Response | None:
+        """The same before the body is there, and so before the signature can be checked: by what it claims."""
+        return _refusal(self._claim, request)
+
+    def check(self, request: Request, services: Collection[str] = (_SERVICE,)) -> None:
         """Return if it was.
 
         Raises:
             ApiError: it was not; AWS's code and words.
         """
+        claim = self._claim(request, services)
+        digest = hashlib.sha256(_canonical(request, claim.names)).hexdigest()
+        to_sign = "\n".join((_ALGORITHM, claim.signed_at, "/".join(claim.scope), digest))
+        key = f"AWS4{self._credentials.secret_access_key}".encode()
+        for step in (*claim.scope, to_sign):
+            key = hmac.digest(key, step.encode(), "sha256")
+        if not hmac.compare_digest(key.hex().encode(), claim.signature.encode()):
+            raise InvalidSignature(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+                "Access Key and signing method. Consult the service documentation for details."
+            )
+
+    def _claim(self, request: Request, services: Collection[str] = (_SERVICE,)) -> _Claim:
         headers = request.headers
         authorization = headers.get("authorization", "")
         given = dict(
@@ -79,34 +106,28 @@ class Signatures:
         identifier, _, scope = given["Credential"].partition("/")
         if identifier != self._credentials.access_key_id:
             raise UnrecognizedClient("The security token included in the request is invalid.")
-        day, region, service, terminator = self._scope(scope)
+        parts = tuple(scope.split("/"))
+        if len(parts) != 4:
+            raise IncompleteSignature(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got "
+                f"'{given['Credential']}'"
+            )
+        day, _, service, terminator = parts
         if service not in services:
             raise InvalidSignature(f"Credential should be scoped to correct service: '{min(services)}'. ")
         if terminator != "aws4_request" or not signed_at.startswith(day):
             raise InvalidSignature("Credential should be scoped with a valid date and terminated by 'aws4_request'.")
         self._check_time(signed_at)
         names = given["SignedHeaders"].split(";")
-        if "host" not in names:
-            raise InvalidSignature("'Host' must be a 'SignedHeader' in the AWS Authorization.")
-        digest = hashlib.sha256(_canonical(request, names)).hexdigest()
-        to_sign = "\n".join((_ALGORITHM, signed_at, scope, digest))
-        key = f"AWS4{self._credentials.secret_access_key}".encode()
-        for step in (day, region, service, "aws4_request", to_sign):
-            key = hmac.digest(key, step.encode(), "sha256")
-        if not hmac.compare_digest(key.hex().encode(), given["Signature"].encode()):
+        # What is acted on must have been signed. Each once: who repeats a long one would have us build a longer one.
+        acted_on = {"host", *(name for name in headers if name.startswith("x-amz-"))}
+        if len(set(names)) != len(names) or not acted_on.issubset(names):
             raise InvalidSignature(
-                "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
-                "Access Key and signing method. Consult the service documentation for details."
+                "'Host' and each 'X-Amz-' header must be a 'SignedHeader' in the AWS Authorization, once."
             )
-
-    def _scope(self, scope: str) -> tuple[str, str, str, str]:
-        parts = scope.split("/")
-        if len(parts) != 4:
-            raise IncompleteSignature(
-                f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got "
-                f"'{self._credentials.access_key_id}/{scope}'"
-            )
-        return parts[0], parts[1], parts[2], parts[3]
+        if not _DOTS.isdisjoint(request.path.split("/")) or request.query.count("&") >= _MOST_PAIRS:
+            raise InvalidSignature("The path has a dot segment, or the query too many fields, to be signed.")
+        return _Claim(parts, names, signed_at, given["Signature"])
 
     def _check_time(self, signed_at: str) -> None:
         try:
@@ -127,15 +148,17 @@ class Signatures:
             )
 
 
+def _refusal(check: Callable[[Request], object], request: Request) -> Response | None:
+    try:
+        check(request)
+    except ApiError as error:
+        return failure(error, str(uuid.uuid4()))
+    return None
+
+
 def _canonical(request: Request, names: list[str]) -> bytes:
-    """What was signed, of what has arrived."""
-    steps: list[str] = []
-    for step in request.path.split("/"):
-        if step == "..":
-            del steps[-1:]
-        elif step not in ("", "."):
-            steps.append(step)
-    path = "/".join(("", *steps)) + ("/" if request.path.endswith("/") and steps else "") or "/"
+    """What was signed, of what has arrived. There are no dot segments: who signs resolves them, who routes does not."""
+    path = _SLASHES.sub("/", request.path) or "/"
     pairs = sorted(tuple(map(_encoded, pair.partition("=")[::2])) for pair in request.query.split("&") if pair)
     lines = (
         request.method,
