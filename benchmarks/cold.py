@@ -136,7 +136,7 @@ def report(each: Engine, baseline: float) -> None:
         if road == "spare" and backend == "bubblewrap":
             held(f"at most {SPARE_MS:g} ms", median * 1e3 <= SPARE_MS)
             held(f"{SPARE:g} times as fast as the plain client ({baseline / median:.1f})", median * SPARE <= baseline)
-        elif each.spares == 0 and backend == "bubblewrap":
+        elif each.spares == 0 and backend.startswith("bubblewrap"):
             held(f"at most {FRESH:g} times the plain client", median <= FRESH * baseline)
         row(f"{backend}: {words[road].partition(',')[0]}, whole invocation by HTTP", each.whole[road])
     if each.spares == 0:
