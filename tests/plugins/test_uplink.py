@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.backends import alive
-from tests.plugins.test_bubblewrap import open_descriptors
+from tests.plugins.test_bubblewrap import left_open, open_descriptors
 from workbench.backends import registry
 from workbench.backends.api import Network
 from workbench.model.errors import BackendError
@@ -56,7 +56,7 @@ async def look(subject: Subject) -> None:
             assert names == f"names ['lo', 'eth0'] nameserver {uplink.RESOLVER}"
         assert not alive(helpers[0])
         assert subject.guarded == set()
-    assert open_descriptors() == before
+    assert left_open(before) == []
 
 
 def gateway() -> str:
@@ -138,7 +138,7 @@ async def test_a_helper_that_fails_is_told_in_its_own_words(tmp_path: Path, monk
             async with subject.environment(network=Network.INTERNET):
                 pass
         assert subject.guarded == set()
-        assert open_descriptors() == before
+        assert left_open(before) == []
 
     await conformance.run(fail, registry.create("bubblewrap"), tmp_path)
 
@@ -175,7 +175,7 @@ async def test_a_launch_that_ends_meanwhile_leaves_no_helper(
                 await asyncio.wait_for(entering, 10)
         assert not [pid for pid in helpers if alive(pid)]
         assert subject.guarded == set()
-        assert open_descriptors() == before
+        assert left_open(before) == []
 
     await conformance.run(end, registry.create("bubblewrap"), tmp_path)
 
