@@ -29,12 +29,16 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 MEMORY_SIZE, TMP_SIZE = 256, 512
 #: A kernel key of the user's, to be found by nobody else.
-_MAKE_KEY = """
+#: `make` or `drop` a key in the user's keyring, which outlives whoever made it, and has room for 200.
+_KEY = """
 import ctypes, platform, sys
-number = {"x86_64": 248, "aarch64": 217}[platform.machine()]
-name = sys.argv[1].encode()
-made = ctypes.CDLL(None, use_errno=True).syscall(number, b"user", name, name, ctypes.c_long(len(name)), -4)
-raise SystemExit(made < 0 and ctypes.get_errno() != 38)
+add, control = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+call, name, keyring = ctypes.CDLL(None, use_errno=True).syscall, sys.argv[2].encode(), -4
+if sys.argv[1] == "make":
+    done = call(add, b"user", name, name, ctypes.c_long(len(name)), keyring)
+else:
+    done = call(control, 9, call(control, 10, keyring, b"user", name, 0), keyring)
+raise SystemExit(done < 0 and ctypes.get_errno() != 38)
 """
 CONFIG = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120)
 
@@ -106,7 +110,9 @@ class Arena:
         self._stack.callback(victim.wait)
         self._stack.callback(victim.kill)
         self.victim = victim
-        subprocess.run([*prefix, sys.executable, "-c", _MAKE_KEY, f"key-{mark}"], check=True)
+        key = [*prefix, sys.executable, "-c", _KEY]
+        subprocess.run([*key, "make", f"key-{mark}"], check=True)
+        self._stack.callback(subprocess.run, [*key, "drop", f"key-{mark}"], check=True)
         self.engine_secret = f"engine-{mark}"
         self.environment = {
             "PATH": os.environ["PATH"],
