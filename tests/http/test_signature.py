@@ -52,10 +52,10 @@ def test_aws_s_own_example() -> None:
     signature = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
     authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={signature}"
     headers = {"host": "example.amazonaws.com", "x-amz-date": "20150830T123600Z", "authorization": authorization}
-    signatures = Signatures(OURS, lambda: datetime(2015, 8, 30, 12, 36, tzinfo=UTC))
-    signatures.check(Request("GET", "/", "", headers, b""), ["service"])
+    signatures = Signatures(OURS, lambda: datetime(2015, 8, 30, 12, 36, tzinfo=UTC), "service")
+    signatures.check(Request("GET", "/", "", headers, b""))
     with pytest.raises(ApiError):
-        signatures.check(Request("GET", "/", "a=b", headers, b""), ["service"])
+        signatures.check(Request("GET", "/", "a=b", headers, b""))
 
 
 @pytest.mark.parametrize("url", PATHS)

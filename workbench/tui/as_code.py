@@ -18,7 +18,7 @@ _STATUS = {InvocationType.REQUEST_RESPONSE: 200, InvocationType.EVENT: 202, Invo
 
 
 def curl(view: InvocationView, event: str, endpoint: str | None, account: Account) -> str:
-    """Invoke (Lambda API reference) signed by curl itself, 7.75 or later. Any credentials pass."""
+    """Invoke (Lambda API reference), signed by curl 7.75 or later. Any credentials pass unless auth is strict."""
     query = f"?Qualifier={quote(view.qualifier, safe='')}" if view.qualifier else ""
     url = f"{endpoint or ENDPOINT}/2015-03-31/functions/{quote(view.function, safe='')}/invocations{query}"
     options = [("aws-sigv4", f"aws:amz:{account.region}:lambda"), ("user", "workbench:workbench")]

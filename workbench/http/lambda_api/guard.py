@@ -1,7 +1,8 @@
 """Who may speak to the AWS endpoint at all: programs on this machine, never a web page.
 
 A page that a browser shows can send requests to loopback. What it cannot do, across origins, is name a loopback host
-after DNS rebinding, leave `Origin` out of what mutates, or set `Authorization`. Any credentials pass.
+after DNS rebinding, leave `Origin` out of what mutates, or set `Authorization`. Any credentials
+pass here; the module `signature` checks them where they matter.
 Source: Fetch standard, "CORS protocol" and "Sec-Fetch-Site"; the answers are AWS's.
 """
 

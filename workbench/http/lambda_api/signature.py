@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
@@ -27,7 +27,6 @@ _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
 _SPACES, _SLASHES = re.compile(r" +"), re.compile(r"/+")
 _DOTS = frozenset({".", ".."})
 _MOST_PAIRS = 200
-_SERVICE = "lambda"
 
 
 class UnrecognizedClient(ApiError):
@@ -59,27 +58,33 @@ class _Claim:
 
 
 class Signatures:
-    """Checks signatures. `now` is the time in UTC."""
+    """Checks signatures for one of AWS's services. `now` is the time in UTC."""
 
-    def __init__(self, credentials: Credentials, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        service: str = "lambda",
+    ) -> None:
         self._credentials = credentials
         self._now = now
+        self._service = service
 
     def refuse(self, request: Request) -> Response | None:
-        """A 403 unless the whole request was signed with the credentials, for Lambda, in time."""
+        """A 403 unless the whole request was signed with the credentials, for the service, in time."""
         return _refusal(self.check, request)
 
     def refuse_head(self, request: Request) -> Response | None:
         """The same before the body is there, and so before the signature can be checked: by what it claims."""
         return _refusal(self._claim, request)
 
-    def check(self, request: Request, services: Collection[str] = (_SERVICE,)) -> None:
+    def check(self, request: Request) -> None:
         """Return if it was.
 
         Raises:
             ApiError: it was not; AWS's code and words.
         """
-        claim = self._claim(request, services)
+        claim = self._claim(request)
         digest = hashlib.sha256(_canonical(request, claim.names)).hexdigest()
         to_sign = "\n".join((_ALGORITHM, claim.signed_at, "/".join(claim.scope), digest))
         key = f"AWS4{self._credentials.secret_access_key}".encode()
@@ -91,7 +96,7 @@ class Signatures:
                 "Access Key and signing method. Consult the service documentation for details."
             )
 
-    def _claim(self, request: Request, services: Collection[str] = (_SERVICE,)) -> _Claim:
+    def _claim(self, request: Request) -> _Claim:
         headers = request.headers
         authorization = headers.get("authorization", "")
         given = dict(
@@ -113,8 +118,8 @@ class Signatures:
                 f"'{given['Credential']}'"
             )
         day, _, service, terminator = parts
-        if service not in services:
-            raise InvalidSignature(f"Credential should be scoped to correct service: '{min(services)}'. ")
+        if service != self._service:
+            raise InvalidSignature(f"Credential should be scoped to correct service: '{self._service}'. ")
         if terminator != "aws4_request" or not signed_at.startswith(day):
             raise InvalidSignature("Credential should be scoped with a valid date and terminated by 'aws4_request'.")
         self._check_time(signed_at)
